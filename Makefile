@@ -1,0 +1,66 @@
+# make demo    set up .venv and run the example pipeline on a year of New York's flights
+# make test    set up what tests need, lint, and run the tests
+# make lint    ruff, mypy, import-linter
+# make bench   set up .venv-bench with the peers, measure side by side, write benchmarks/results/
+# make lock    resolve requirements/*.txt anew from pyproject.toml
+# make clean   remove the environments and everything that was built
+
+ifndef PYTHON
+PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	$$python -c 'import sys, venv, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+endif
+VENV := .venv
+BENCH := .venv-bench
+WORKERS ?= 2
+COVERAGE ?= 95
+# Hashes make the lock the only thing that is trusted, wherever packages are fetched from.
+INSTALL := install --quiet --disable-pip-version-check --require-hashes --requirement
+INSTALL_SELF := install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links $(ARGS)
+
+.PHONY: demo test lint bench lock clean
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/python examples/flights.py
+
+test: lint
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-fail-under=$(COVERAGE) $(ARGS)
+
+lint: $(VENV)/.test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+
+bench: $(BENCH)/.bench
+	$(BENCH)/bin/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/.test
+	$(LOCK) --extra demo --group build --output-file requirements/demo.txt
+	$(LOCK) --extra demo --extra polars --group build --group test --group lint --constraint requirements/demo.txt \
+		--output-file requirements/test.txt
+	$(LOCK) --group build --group bench --output-file requirements/bench.txt
+
+clean:
+	rm -rf $(VENV) $(BENCH) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment has no pip of its own until the lock is in: PYTHON's installs into it, so that python3-venv is not needed.
+%/pyvenv.cfg:
+	@test -n "$(PYTHON)" || { echo "cloudburst needs Python 3.11 or newer with pip; name it: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv --without-pip $*
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	$(PYTHON) -m pip --python $(VENV)/bin/python $(INSTALL) requirements/demo.txt
+	$(PYTHON) -m pip --python $(VENV)/bin/python $(INSTALL_SELF)
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.demo
+	$(PYTHON) -m pip --python $(VENV)/bin/python $(INSTALL) requirements/test.txt
+	@touch $@
+
+$(BENCH)/.bench: requirements/bench.txt pyproject.toml | $(BENCH)/pyvenv.cfg
+	$(PYTHON) -m pip --python $(BENCH)/bin/python $(INSTALL) requirements/bench.txt
+	$(PYTHON) -m pip --python $(BENCH)/bin/python $(INSTALL_SELF)
+	@touch $@

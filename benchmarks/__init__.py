@@ -1,0 +1,1 @@
+"""How fast cloudburst is, side by side with its peers in one run: ``make bench``."""

@@ -1,0 +1,121 @@
+"""Hand a large frame from a worker to this process."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Family, Figures, Metric
+from benchmarks.memory import Watch
+from benchmarks.peers import WORKERS, distributed_client, process_pool, ray_running
+
+ROWS = 12_500_000
+
+
+def make(rows):
+    """A mixed frame of about 80 bytes a row that says when it was ready."""
+    import numpy as np
+    import pandas as pd
+
+    numbers = np.arange(rows)
+    words = pd.Series([f"word {number:012}" for number in range(1_000)], dtype="str")
+    columns = {f"float {place}": numbers * (place + 0.5) for place in range(4)}
+    columns |= {f"int {place}": numbers + place for place in range(2)}
+    columns["when"] = pd.Timestamp("2013-01-01").to_datetime64() + numbers.astype("timedelta64[s]")
+    columns["flag"] = numbers % 3 == 0
+    columns["kind"] = pd.Categorical.from_codes((numbers % 7).astype("int8"), list("abcdefg"))
+    columns["word"] = words.take(numbers % 1_000).reset_index(drop=True)
+    frame = pd.DataFrame(columns, copy=False)
+    frame.attrs["made"] = time.monotonic()
+    return frame
+
+
+def handed(fetch: Callable[[int], Any]) -> Figures:
+    """Gigabytes a second from the frame's being ready there to its being here, and the peak of all memory over its size."""
+    fetch(1_000)
+    with Watch() as watch:
+        frame = fetch(ROWS)
+        seconds = time.monotonic() - frame.attrs["made"]
+    size = int(frame.memory_usage(deep=True).sum())
+    if len(frame) != ROWS or frame["word"].iloc[-1] != f"word {(ROWS - 1) % 1_000:012}":
+        raise RuntimeError("not the frame that was made")
+    return {"rate": size / seconds / 1e9, "peak": watch.peak / size}
+
+
+def write(path, rows):
+    """The floor's worker: pickle 5 with its buffers beside it, written to shared memory."""
+    frame = make(rows)
+    buffers = []
+    head = pickle.dumps(frame, protocol=5, buffer_callback=buffers.append)
+    raw = [buffer.raw() for buffer in buffers]
+    with open(path, "wb", buffering=0) as file:
+        for part in raw:
+            written = 0
+            while written < len(part):
+                written += file.write(part[written:])
+    return head, [len(part) for part in raw]
+
+
+def with_floor() -> Figures:
+    shared = Path("/dev/shm")
+    with process_pool() as pool, tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+
+        def fetch(rows: int) -> Any:
+            path = os.path.join(folder, str(rows))
+            head, lengths = pool.submit(write, path, rows).result()
+            with open(path, "rb") as file:
+                mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+            places = [sum(lengths[:number]) for number in range(len(lengths))]
+            buffers = [mapped[place : place + length] for place, length in zip(places, lengths, strict=True)]
+            return pickle.loads(head, buffers=buffers)
+
+        return handed(fetch)
+
+
+def with_cloudburst() -> Figures:
+    import cloudburst as cb
+
+    cb.init_local(workers=WORKERS)
+    stage = cb.stage(make)
+    return handed(lambda rows: stage(rows).compute())
+
+
+def with_futures() -> Figures:
+    with process_pool() as pool:
+        return handed(lambda rows: pool.submit(make, rows).result())
+
+
+def with_ray() -> Figures:
+    with ray_running(object_store_memory=4 << 30) as ray:
+        function = ray.remote(make)
+        return handed(lambda rows: ray.get(function.remote(rows)))
+
+
+def with_distributed() -> Figures:
+    with distributed_client() as client:
+        return handed(lambda rows: client.submit(make, rows, pure=False).result())
+
+
+FAMILY = Family(
+    title="Hand over a frame of 1 GB",
+    contenders={
+        "floor": with_floor,
+        "cloudburst": with_cloudburst,
+        "ray": with_ray,
+        "distributed": with_distributed,
+        "concurrent.futures": with_futures,
+    },
+    metrics={
+        "rate": Metric("GB/s", "higher", goal="≥ 0.8 × the floor; ahead of ray"),
+        "peak": Metric("× the frame", goal="≤ 3"),
+    },
+    note="Floats, integers, times, booleans, categories and text, from the moment when the worker has made the frame to the moment "
+    "when it is here. The floor is pickle 5 with its buffers written to shared memory and mapped back. Peak: of the whole "
+    "machine's memory, from before the frame was made.",
+)

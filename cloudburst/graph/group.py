@@ -1,0 +1,186 @@
+"""Which nodes are worked out together: a partition of the graph into tasks, which changes no node and no key.
+
+A stage, and a value that was given a size, opens a group. Everything else rides:
+
+- a *view* (accessor, group-by, window, container) belongs to no group: it is made again wherever it is used;
+- an op known to shrink rides with the producer of its input, and what stands between them rides along;
+- another op rides with its one consumer, else with its producer;
+- an op that needs the results of two groups rides with the group that uses it, else opens a group of its own.
+
+What a fan reads cannot ride in the fan, where it would be worked out once an item, and what reads a fan's list cannot ride
+in it either. A value asked for by the user, or read by several groups, is stored by its producer.
+
+Two sweeps do it: one from the results back, which finds for every op the one group that uses it; one forward, which
+settles who stays where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cloudburst.graph.expr import Expr
+from cloudburst.graph.graph import Graph
+from cloudburst.graph.nodes import Call, FunctionValue, Literal, Sized, Stored
+from cloudburst.graph.semantics import is_projection, is_view, shrinks
+
+_NOBODY, _SEVERAL = -1, -2
+LEAVES = (Literal, FunctionValue, Stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """The partition: a group's number for each node that belongs to one, and the reasons."""
+
+    group_of: Mapping[bytes, int]
+    """By key. Leaves and views are not in it."""
+    heads: tuple[Expr, ...]
+    """The node that opened each group, by the group's number."""
+    apart: Mapping[bytes, str]
+    """By key of a node that could have ridden elsewhere: the sentence that says why it does not."""
+
+
+def opens(node: Expr) -> bool:
+    """Whether the node is a task's own: a stage, or a value with a size."""
+    what = node.what
+    return isinstance(what, Sized) or (isinstance(what, Call) and what.policy is not None)
+
+
+def group(graph: Graph) -> Grouping:
+    """Partition the nodes of a graph into groups of which each becomes one task."""
+    shape = _Shape(graph)
+    wishes = _backward(graph, shape)
+    return _forward(graph, shape, wishes)
+
+
+class _Shape:
+    """What the sweeps need to know of each node, by key: is it a view, and from which opener alone does it come."""
+
+    def __init__(self, graph: Graph) -> None:
+        roots = {root.key for root in graph.roots}
+        self.pinned = set(roots)
+        self.views: set[bytes] = set()
+        self.leaves: set[bytes] = set()
+        self.source: dict[bytes, bytes] = {}
+        source = self.source
+        for node in graph.nodes:
+            key = node.key
+            what = node.what
+            if isinstance(what, LEAVES):
+                self.leaves.add(key)
+            elif opens(node):
+                source[key] = key
+                if isinstance(what, Call) and what.fans:
+                    self.pinned.update(child.key for child in node.children)
+            else:
+                if key not in roots and is_view(node, self.views):
+                    self.views.add(key)
+                came = {source[child.key] for child in node.children if child.key in source}
+                if len(came) == 1:
+                    source[key] = came.pop()
+                elif came or key not in self.views:
+                    source[key] = key
+        self.pinned -= self.leaves
+        pinned_views = self.pinned & self.views
+        self.views -= pinned_views
+        fans = {n.key for n in graph.nodes if isinstance(n.what, Call) and n.what.fans}
+        self.stage_made = {n.key for n in graph.nodes if opens(n)} - fans
+
+
+def _backward(graph: Graph, shape: _Shape) -> dict[bytes, int]:
+    """For each op the group it would ride with as its one consumer, else ``_SEVERAL``; openers get their numbers."""
+    wishes: dict[bytes, int] = {}
+    numbers = {node.key: number for number, node in enumerate(n for n in graph.nodes if opens(n))}
+    users: dict[bytes, int] = {}
+    stays: set[bytes] = set()
+    for node in reversed(graph.nodes):
+        key = node.key
+        if key in shape.leaves:
+            continue
+        user = users.get(key, _NOBODY)
+        if key in numbers:
+            own = numbers[key]
+        elif key in shape.views:
+            own = user
+        elif key in shape.pinned or user < 0:
+            own = _SEVERAL
+        elif shape.source.get(key) in shape.stage_made and (shrinks(node) or key in stays):
+            own = _SEVERAL
+        else:
+            own = user
+        wishes[key] = own
+        keeps = key not in numbers and (own == _SEVERAL or (key in shape.views and key in stays))
+        for child in node.children:
+            before = users.get(child.key, _NOBODY)
+            users[child.key] = own if before in (_NOBODY, own) else _SEVERAL
+            if keeps and shape.source.get(child.key) == shape.source.get(key):
+                stays.add(child.key)
+    return wishes
+
+
+def _forward(graph: Graph, shape: _Shape, wishes: dict[bytes, int]) -> Grouping:
+    heads = [node for node in graph.nodes if opens(node)]
+    group_of: dict[bytes, int] = {}
+    apart: dict[bytes, str] = {}
+    below: dict[bytes, frozenset[int] | int] = {}
+    for node in graph.nodes:
+        key = node.key
+        if key in shape.leaves:
+            continue
+        if key in shape.views:
+            below[key] = _inputs(node, below)
+            continue
+        wish = wishes[key]
+        inputs = _inputs(node, below) if not opens(node) else frozenset()
+        one = next(iter(inputs)) if len(inputs) == 1 else None
+        rides_in_fan = one is not None and _fans(heads[one])
+        if opens(node):
+            home = wish
+        elif one is not None and not rides_in_fan and (wish < 0 or shrinks(node)):
+            home = one
+            if wish >= 0 and is_projection(node) and _is_stored(node, group_of, shape, wishes):
+                home = wish
+        elif wish >= 0 and not _fans(heads[wish]):
+            home = wish
+        else:
+            home = len(heads)
+            heads.append(node)
+            apart[key] = _why_apart(node, inputs, heads, wish)
+        group_of[key] = home
+        below[key] = home
+    return Grouping(group_of, tuple(heads), apart)
+
+
+def _inputs(node: Expr, below: dict[bytes, frozenset[int] | int]) -> frozenset[int]:
+    """The groups whose values a node reads, through the views beneath it."""
+    found: set[int] = set()
+    for child in node.children:
+        group = below.get(child.key)
+        if isinstance(group, int):
+            found.add(group)
+        elif group is not None:
+            found |= group
+    return frozenset(found)
+
+
+def _is_stored(node: Expr, group_of: dict[bytes, int], shape: _Shape, wishes: dict[bytes, int]) -> bool:
+    """Whether the value that a projection reads is stored anyway, so that its reader may take the column from there."""
+    beneath = node.args[0]
+    if type(beneath) is not Expr or beneath.key not in group_of:
+        return False
+    return beneath.key in shape.pinned
+
+
+def _fans(head: Expr) -> bool:
+    return isinstance(head.what, Call) and head.what.fans
+
+
+def _why_apart(node: Expr, inputs: frozenset[int], heads: list[Expr], wish: int) -> str:
+    names = " and ".join(heads[number].what.label for number in sorted(inputs)[:3])
+    if len(inputs) > 1:
+        return f"{node.what.label} needs the results of {names}, and not one stage alone uses it"
+    if inputs:
+        return f"{node.what.label} reads the whole list of {names}, which is worked out item by item"
+    if wish >= 0:
+        return f"{node.what.label} feeds a map and would be worked out once an item"
+    return f"{node.what.label} belongs to no stage"

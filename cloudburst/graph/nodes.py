@@ -1,0 +1,209 @@
+"""What an expression can be: the kinds of node, each a small frozen record.
+
+A kind knows its ``head``: the bytes that stand for it in a key. Everything else about a node, its arguments and its key,
+is the same for all kinds and stands in ``expr.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from cloudburst.keys import digest, encode
+from cloudburst.resources import Size
+
+_nonces = count(1)
+
+
+def nonce() -> bytes:
+    """Bytes that no other call in this process gets: they make an impure call its own."""
+    return b"!%d;" % next(_nonces)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a stage is performed: what the user said beside the function."""
+
+    size: Size = Size()
+    timeout_s: float | None = None
+    retries: int = 0
+    cache: bool = False
+
+    def written(self) -> bytes:
+        """Canonical bytes, for keys."""
+        return encode((*self.size, self.timeout_s, self.retries, self.cache))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A function applied to arguments: a stage where it has a policy, else an op made by ``cb.defer``."""
+
+    function: Callable[..., Any]
+    name: str
+    """Qualified name, for people."""
+    identity: bytes
+    """Module, qualified name and ordinal of the function object in this process."""
+    policy: Policy | None
+    pure: bool = True
+    fans: bool = False
+    """Its first argument is a list over which it is mapped, and its value the list of results."""
+    returns: Any = None
+    """The class that its annotation promises, where it has one."""
+    head: bytes = field(init=False)
+    policy_written: bytes = field(init=False)
+    label: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        policy = self.policy.written() if self.policy is not None else b"op"
+        kind = b"M" if self.fans else b"C"
+        object.__setattr__(self, "head", digest(kind, self.identity, policy))
+        object.__setattr__(self, "policy_written", policy)
+        label = self.name.rpartition(".")[2] if "<lambda>" not in self.name else "lambda"
+        object.__setattr__(self, "label", label)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of the first argument, called with the others."""
+
+    name: str
+    pure: bool = True
+
+    @property
+    def head(self) -> bytes:
+        return b"." + self.name.encode()
+
+    @property
+    def label(self) -> str:
+        return f".{self.name}()"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute of the argument."""
+
+    name: str
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"@" + self.name.encode()
+
+    @property
+    def label(self) -> str:
+        return f".{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A function of module ``operator``, or one of abs, divmod, pow and round; ``getitem`` is the item ``x[i]``."""
+
+    name: str
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"o" + self.name.encode()
+
+    @property
+    def label(self) -> str:
+        return "[...]" if self.name == "getitem" else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A container made of its arguments: list, tuple, set, frozenset, dict, slice, or a dataclass."""
+
+    container: str
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"b" + self.container.encode()
+
+    @property
+    def label(self) -> str:
+        return self.container
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal:
+    """A value given by the user, as a snapshot that nobody writes to: the object, or its pickle."""
+
+    value: Any
+    pickled: bool
+    written: bytes
+    """Digest of its canonical bytes."""
+    portable: bool = True
+    """Whether these bytes are the same in another process."""
+    type_name: str = ""
+    nbytes: int = 0
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"v" + self.written
+
+    @property
+    def label(self) -> str:
+        return self.type_name or type(self.value).__name__
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FunctionValue:
+    """A function or class given as a value; captured when the run starts, as stages are."""
+
+    function: Callable[..., Any]
+    name: str
+    identity: bytes
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"F" + self.identity
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sized:
+    """The argument's value, worked out in a task of this size."""
+
+    policy: Policy
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"z" + self.policy.written()
+
+    @property
+    def label(self) -> str:
+        return "options"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """A value that lies in a store already: what ``persist()`` gives."""
+
+    artifact: Any
+    written: bytes
+    """Digest or key of the expression whose value it is."""
+    name: str
+    store: Any = None
+    """The store in which it lies; ``None`` for the store of the run."""
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"s" + self.written
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+What = Call | Method | Attribute | Operator | Build | Literal | FunctionValue | Sized | Stored

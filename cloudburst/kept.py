@@ -1,0 +1,104 @@
+"""What runs leave in the store for later ones: persisted and cached values, and what a failed run had finished."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from cloudburst.errors import NotFound
+from cloudburst.runtime.protocols import Store
+from cloudburst.runtime.task import Artifact
+
+VERSION = 1
+
+
+class Kept:
+    """Artifacts by the digest of the expression whose value they hold.
+
+    In a private store they are known for as long as this process lives. In a directory of the user's own a small record
+    ``kept/<digest>`` stands for each that is to be there for later programs too.
+    """
+
+    def __init__(self, store: Store, *, durable: bool) -> None:
+        self._store = store
+        self._durable = durable
+        self._lock = threading.Lock()
+        self._known: dict[bytes, Artifact] = {}
+
+    def add(self, digest: bytes, artifact: Artifact, *, lasting: bool) -> None:
+        """Remember an artifact; ``lasting`` also for later programs, where the store outlives this one."""
+        with self._lock:
+            self._known[digest] = artifact
+        if lasting and self._durable:
+            record = json.dumps({"v": VERSION, "artifact": _written(artifact)}).encode()
+            self._store.put(_key(digest), [record], if_absent=True)
+
+    def among(self, digests: Iterable[bytes], lasting: Iterable[bytes] = ()) -> dict[bytes, Artifact]:
+        """Those of some digests whose values are there; ``lasting`` ones are looked for in the store too."""
+        with self._lock:
+            found = {digest: self._known[digest] for digest in digests if digest in self._known} if self._known else {}
+        if self._durable:
+            for digest in lasting:
+                if digest not in found and (artifact := self._recorded(digest)) is not None:
+                    found[digest] = artifact
+        return {digest: artifact for digest, artifact in found.items() if self._is_there(artifact)}
+
+    def holds(self, key: str) -> bool:
+        """Whether an object of the store belongs to something kept."""
+        with self._lock:
+            return any(key in keys_of(artifact) for artifact in self._known.values())
+
+    def _recorded(self, digest: bytes) -> Artifact | None:
+        try:
+            record = json.loads(bytes(self._store.get(_key(digest))))
+        except NotFound:
+            return None
+        return _read(record["artifact"]) if record.get("v") == VERSION else None
+
+    def _is_there(self, artifact: Artifact) -> bool:
+        try:
+            for key in keys_of(artifact):
+                self._store.size(key)
+        except NotFound:
+            return False
+        return True
+
+
+def keys_of(artifact: Artifact) -> list[str]:
+    """The store's keys that an artifact names."""
+    found: list[str] = []
+    todo = [artifact]
+    while todo:
+        body = todo.pop().body
+        if isinstance(body, tuple):
+            todo.extend(body)
+        elif isinstance(body, str):
+            found.append(body)
+    return found
+
+
+def _key(digest: bytes) -> str:
+    return f"kept/{digest.hex()}"
+
+
+def _written(artifact: Artifact) -> dict[str, Any]:
+    body = artifact.body
+    if isinstance(body, tuple):
+        return {"codec": artifact.codec, "parts": [_written(part) for part in body], "nbytes": artifact.nbytes}
+    if isinstance(body, str):
+        return {"codec": artifact.codec, "key": body, "nbytes": artifact.nbytes}
+    return {"codec": artifact.codec, "inline": base64.b64encode(body).decode(), "nbytes": artifact.nbytes}
+
+
+def _read(written: dict[str, Any]) -> Artifact:
+    body: Any
+    if "parts" in written:
+        body = tuple(_read(part) for part in written["parts"])
+    elif "key" in written:
+        body = written["key"]
+    else:
+        body = base64.b64decode(written["inline"])
+    return Artifact(written["codec"], body, written["nbytes"])

@@ -1,0 +1,339 @@
+"""From an optimized graph to a plan: one task a group, in an order in which they could run one after another.
+
+Here alone graph and runtime meet. A group's nodes become the steps of its task; what they read from other groups and from
+leaves becomes its inputs; what others read of it, and what the user asked for, its outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cloudburst.errors import ResourceError
+from cloudburst.graph.expr import Expr
+from cloudburst.graph.graph import Graph
+from cloudburst.graph.group import Grouping
+from cloudburst.graph.nodes import Attribute, Build, Call, FunctionValue, Method, Operator, Policy, Sized, What
+from cloudburst.graph.semantics import may_write
+from cloudburst.resources import Size, parse_size
+from cloudburst.runtime.task import GIVEN, Artifact, Function, Input, Origin, Output, Plan, StepKind, Step, Task
+
+_NO_POLICY = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What a plan is made of beside the graph: captured functions and the values that no task makes."""
+
+    function_ids: Mapping[bytes, str]
+    """By a function's identity, the id under which it travels."""
+    functions: Mapping[str, Function]
+    given: Mapping[tuple[bytes, bool], Artifact]
+    """By a leaf's key and whether it is read in parts."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A task in the making."""
+
+    head: Expr
+    members: list[Expr] = field(default_factory=list)
+    outputs: dict[tuple[bytes, bool], int] = field(default_factory=dict)
+    """By key and whether in parts: which output it is."""
+
+
+class _Wiring:
+    """Who reads what across groups."""
+
+    def __init__(self, graph: Graph, grouping: Grouping) -> None:
+        self.place = {node.key: number for number, node in enumerate(graph.nodes)}
+        self.group_of = grouping.group_of
+        self.digests = graph.digests
+        order = sorted(range(len(grouping.heads)), key=lambda number: self.place[grouping.heads[number].key])
+        self.task_of = {number: index for index, number in enumerate(order)}
+        self.drafts = [_Draft(grouping.heads[number]) for number in order]
+        group_of = grouping.group_of
+        for node in graph.nodes:
+            number = group_of.get(node.key)
+            if number is not None:
+                self.drafts[self.task_of[number]].members.append(node)
+                fans = type(node.what) is Call and node.what.fans
+                for position, arg in enumerate(node.args):
+                    if type(arg) is Expr:
+                        self._read(arg, number, parts=fans and position == 0)
+        for root in graph.roots:
+            self._read(root, None, parts=False)
+
+    def _read(self, value: Expr, by: int | None, *, parts: bool) -> None:
+        """Mark as outputs the values of other groups that a value is or, where it is a view, is made of."""
+        todo = [value]
+        while todo:
+            one = todo.pop()
+            owner = self.group_of.get(one.key)
+            if owner is None:
+                todo.extend(one.children)
+            elif owner != by:
+                outputs = self.drafts[self.task_of[owner]].outputs
+                in_parts = parts or self.is_fan(one)
+                outputs.setdefault((one.key, in_parts), len(outputs))
+
+    def is_fan(self, node: Expr) -> bool:
+        return type(node.what) is Call and node.what.fans
+
+    def input_for(self, value: Expr, *, parts: bool) -> Input:
+        index = self.task_of[self.group_of[value.key]]
+        return Input(index, self.drafts[index].outputs[value.key, parts or self.is_fan(value)])
+
+
+def make_plan(graph: Graph, grouping: Grouping, materials: Materials, *, name: str, default: Size = Size()) -> Plan:
+    """The plan of a grouped graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        After the passes.
+    grouping : Grouping
+        Its partition.
+    materials : Materials
+        Captured functions and given values.
+    name : str
+        Of the run, for people.
+    default : Size
+        What a task gets that has no size of its own.
+
+    Returns
+    -------
+    Plan
+    """
+    wiring = _Wiring(graph, grouping)
+    given: list[Artifact] = []
+    given_at: dict[tuple[bytes, bool], Input] = {}
+
+    def leaf(value: Expr, parts: bool) -> Input:
+        place = given_at.get((value.key, parts))
+        if place is None:
+            place = given_at[value.key, parts] = Input(GIVEN, len(given))
+            given.append(materials.given[value.key, parts])
+        return place
+
+    tasks: list[Task] = []
+    for index, draft in enumerate(wiring.drafts):
+        task = _lone_stage(index, draft, wiring, materials.function_ids, default)
+        if task is None:
+            steps = _Steps(draft, wiring, materials.function_ids, leaf)
+            task = _task(index, draft, steps, wiring, tasks, default)
+        tasks.append(task)
+    targets = tuple(
+        leaf(root, False) if root.key not in wiring.group_of else wiring.input_for(root, parts=False)
+        for root in graph.roots
+    )
+    return Plan(name, tuple(tasks), materials.functions, tuple(given), targets)
+
+
+def _lone_stage(
+    index: int, draft: _Draft, wiring: _Wiring, function_ids: Mapping[bytes, str], default: Size
+) -> Task | None:
+    """The task of a stage that nothing rides with and that reads only what other tasks made: most of a large graph."""
+    head = draft.head
+    what = head.what
+    if len(draft.members) != 1 or type(what) is not Call or what.policy is None or what.fans:
+        return None
+    group_of, drafts, task_of = wiring.group_of, wiring.drafts, wiring.task_of
+    inputs: list[Input] = []
+    refs: list[tuple[int, int]] = []
+    values = head.args
+    for position, arg in enumerate(values):
+        if type(arg) is Expr:
+            number = group_of.get(arg.key)
+            if number is None:
+                return None
+            maker = task_of[number]
+            outputs = drafts[maker].outputs
+            output = outputs.get((arg.key, False))
+            refs.append((position, len(inputs)))
+            inputs.append(Input(maker, outputs[arg.key, True] if output is None else output))
+    if refs:
+        if len(set(inputs)) != len(inputs):
+            return None
+        values = tuple([None if type(arg) is Expr else arg for arg in values])
+    slots = len(inputs)
+    step = Step("call", function_ids[what.identity], values, tuple(refs), head.names, (), tuple(range(slots)))
+    policy = what.policy
+    written = wiring.digests.get(head.key)
+    return Task(
+        index,
+        head.name,
+        what.label,
+        (step,),
+        tuple(inputs),
+        tuple([Output(slots, parts, written) for _, parts in draft.outputs]),
+        (Origin(what.label, head.code, head.lasti),),
+        policy.size if policy.size.cpu is not None else default,
+        policy.timeout_s,
+        policy.retries,
+        None,
+        0,
+    )
+
+
+class _Steps:
+    """The steps and inputs of one task, slots settled."""
+
+    def __init__(self, draft: _Draft, wiring: _Wiring, function_ids: Mapping[bytes, str], leaf: object) -> None:
+        self._wiring = wiring
+        self._functions = function_ids
+        self._leaf = leaf
+        self.inputs: list[Input] = []
+        self._input_slots: dict[tuple[bytes, bool], int] = {}
+        nodes = self._with_views(draft)
+        home = wiring.group_of[draft.head.key]
+        for node in nodes:
+            fans = wiring.is_fan(node)
+            for position, arg in enumerate(node.args):
+                if type(arg) is Expr:
+                    self._note_input(arg, home, parts=fans and position == 0)
+        self.steps: list[Step] = []
+        self.origins: list[Origin] = []
+        self.slots: dict[bytes, int] = {}
+        self.stage_step: int | None = None
+        for node in nodes:
+            self._add(node, is_head=node is draft.head)
+        self.fan = 0 if wiring.is_fan(draft.head) else None
+        if self.fan is not None:
+            self.fan = self._input_slots[draft.head.args[0].key, True]
+
+    def _with_views(self, draft: _Draft) -> list[Expr]:
+        """The group's nodes and the views and functions that they are made of, arguments first."""
+        group_of = self._wiring.group_of
+        found: dict[bytes, Expr] = {}
+        todo = [child for node in draft.members for child in node.children if child.key not in group_of]
+        while todo:
+            node = todo.pop()
+            if node.key in found or not _is_made_here(node):
+                continue
+            found[node.key] = node
+            todo.extend(child for child in node.children if child.key not in group_of)
+        if not found:
+            return draft.members
+        place = self._wiring.place
+        return sorted([*draft.members, *found.values()], key=lambda node: place[node.key])
+
+    def _note_input(self, value: Expr, home: int, *, parts: bool) -> None:
+        owner = self._wiring.group_of.get(value.key)
+        if owner == home or (owner is None and _is_made_here(value)) or (value.key, parts) in self._input_slots:
+            return
+        self._input_slots[value.key, parts] = len(self.inputs)
+        if owner is None:
+            self.inputs.append(self._leaf(value, parts))  # type: ignore[operator]
+        else:
+            self.inputs.append(self._wiring.input_for(value, parts=parts))
+
+    def slot(self, value: Expr, *, parts: bool = False) -> int:
+        found = self.slots.get(value.key)
+        return found if found is not None else self._input_slots[value.key, parts]
+
+    def _add(self, node: Expr, *, is_head: bool) -> None:
+        what = node.what
+        if isinstance(what, Sized):
+            self.slots[node.key] = self.slot(node.args[0])
+            return
+        fans = self._wiring.is_fan(node)
+        refs = []
+        values = list(node.args)
+        for position, arg in enumerate(node.args):
+            if type(arg) is Expr:
+                refs.append((position, self.slot(arg, parts=fans and position == 0)))
+                values[position] = None
+        kind, name = _kind(what, self._functions)
+        if is_head and isinstance(what, Call) and what.policy is not None:
+            self.stage_step = len(self.steps)
+        own = tuple(position for position, _ in refs) if may_write(node) else ()
+        self.slots[node.key] = len(self.inputs) + len(self.steps)
+        self.steps.append(Step(kind, name, tuple(values), tuple(refs), node.names, own))
+        self.origins.append(Origin(what.label, node.code, node.lasti))
+
+
+def _is_made_here(node: Expr) -> bool:
+    return isinstance(node.what, FunctionValue | Call | Method | Attribute | Operator | Build)
+
+
+def _kind(what: What, functions: Mapping[bytes, str]) -> tuple[StepKind, str]:
+    if isinstance(what, Call):
+        return "call", functions[what.identity]
+    if isinstance(what, Method):
+        return "method", what.name
+    if isinstance(what, Attribute):
+        return "attribute", what.name
+    if isinstance(what, Operator):
+        return ("item", "") if what.name == "getitem" else ("operator", what.name)
+    if isinstance(what, Build):
+        return "build", what.container
+    assert isinstance(what, FunctionValue)
+    return "function", functions[what.identity]
+
+
+def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: list[Task], default: Size) -> Task:
+    head = draft.head
+    keys = list(draft.outputs)
+    outputs = [
+        Output(steps.slots[key], parts and not wiring.is_fan(head), wiring.digests.get(key)) for key, parts in keys
+    ]
+    stage_step = steps.stage_step
+    if stage_step is not None and stage_step < len(steps.steps) - 1 and steps.fan is None:
+        slot = len(steps.inputs) + stage_step
+        if all(output.slot != slot or output.parts for output in outputs):
+            outputs.append(Output(slot, digest=wiring.digests.get(head.key), rescue=True))
+    what = head.what
+    policy = what.policy if isinstance(what, Call | Sized) and what.policy is not None else _NO_POLICY
+    has_policy = policy is not _NO_POLICY
+    return Task(
+        index=index,
+        name=head.name,
+        stage=what.label,
+        steps=_with_lifetimes(steps.steps, len(steps.inputs), {output.slot for output in outputs}),
+        inputs=tuple(steps.inputs),
+        outputs=tuple(outputs),
+        origins=tuple(steps.origins),
+        size=_size(policy.size, has_policy, steps.inputs, before, default),
+        timeout_s=policy.timeout_s,
+        retries=policy.retries,
+        fan=steps.fan,
+        stage_step=stage_step,
+    )
+
+
+def _with_lifetimes(steps: list[Step], inputs: int, stored: set[int]) -> tuple[Step, ...]:
+    """The steps with what each may free, and with copies only where a value is read by others too."""
+    if len(steps) == 1 and not steps[0].own and not steps[0].refs:
+        return tuple(steps)
+    if len(steps) == 1 and len({slot for _, slot in steps[0].refs}) == len(steps[0].refs):
+        return (steps[0]._replace(own=(), free=tuple([slot for _, slot in steps[0].refs])),)
+    readers: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for number, step in enumerate(steps):
+        for _, slot in step.refs:
+            readers[slot] = readers.get(slot, 0) + 1
+            last[slot] = number
+    done = []
+    for number, step in enumerate(steps):
+        free = tuple({slot for _, slot in step.refs if last[slot] == number and slot not in stored})
+        own = tuple(
+            position for position, slot in step.refs if position in step.own and (readers[slot] > 1 or slot in stored)
+        )
+        done.append(step._replace(own=own, free=free) if free or own != step.own else step)
+    return tuple(done)
+
+
+def _size(asked: Size, has_policy: bool, inputs: list[Input], before: list[Task], default: Size) -> Size:
+    """The size asked for; a task of ops alone gets the sum of its inputs' memory."""
+    if asked.cpu is not None:
+        return asked
+    makers = {one.task for one in inputs if one.task != GIVEN}
+    sizes = [before[number].size for number in makers]
+    if has_policy or len(sizes) < 2 or any(size.memory is None for size in sizes):
+        return default if default.cpu is not None or not sizes or has_policy else sizes[0]
+    try:
+        memory = sum(size.memory or 0 for size in sizes)
+        return parse_size(max(size.cpu or 0 for size in sizes), memory)
+    except ResourceError:
+        return max(sizes, key=lambda size: size.memory or 0)

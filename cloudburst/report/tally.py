@@ -1,0 +1,177 @@
+"""A run in numbers, counted while it goes on.
+
+The thread that drives the run counts; the one that draws reads the numbers as they are, without a lock: each of them is
+right by itself, and the next picture comes soon.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cloudburst.runtime.events import Assign, Began, Command, Ended, Event, Gone
+from cloudburst.runtime.task import GIVEN, WHOLE, Plan, TaskId
+
+_MOST_NOTICES = 1000
+
+
+@dataclass(slots=True)
+class StageTally:
+    """The tasks of one stage, or of one kind of op where no stage is in them."""
+
+    name: str
+    total: int = 0
+    """Tasks known of; the items of a fan count once it is known how many there are."""
+    unknown: int = 0
+    """Fans of which that is not known yet."""
+    done: int = 0
+    running: int = 0
+    failed: int = 0
+    """Attempts without result."""
+    retries: int = 0
+    """Attempts after the first."""
+    seconds: float = 0.0
+    """Of all attempts together."""
+    peak_mib: float = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every task of it is done."""
+        return not self.unknown and self.done >= self.total
+
+
+class Tally:
+    """The numbers of a run.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is run.
+
+    Attributes
+    ----------
+    stages : list of StageTally
+        In plan order.
+    workers : set of str
+        Workers that performed something.
+    passed : int
+        Bytes of the results that other tasks read.
+    notices : deque of str
+        Sentences about failures and retries, the latest; whoever tells them takes them out.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        by_name: dict[str, StageTally] = {}
+        self._stage_of = [by_name.setdefault(task.stage, StageTally(task.stage)) for task in plan.tasks]
+        self.stages = list(by_name.values())
+        self.workers: set[str] = set()
+        self.passed = 0
+        self.notices: deque[str] = deque(maxlen=_MOST_NOTICES)
+        self._at: dict[str, StageTally] = {}
+        self._retried: set[tuple[TaskId, int]] = set()
+        self._read: list[tuple[int, ...]] = [()] * len(plan.tasks)
+        self._fans_behind: dict[int, list[tuple[int, int]]] = {}
+        for task, stage in zip(plan.tasks, self._stage_of, strict=True):
+            for number, (maker, output) in enumerate(task.inputs):
+                if maker != GIVEN:
+                    if output not in self._read[maker]:
+                        self._read[maker] += (output,)
+                    if number == task.fan:
+                        self._fans_behind.setdefault(maker, []).append((output, task.index))
+            if task.fan is None:
+                stage.total += 1
+            else:
+                stage.unknown += 1
+        for task in plan.tasks:
+            if task.fan is not None and task.inputs[task.fan].task == GIVEN:
+                self._learn(task.index, len(plan.given[task.inputs[task.fan].output].body))
+
+    @property
+    def done(self) -> int:
+        """Tasks that are done."""
+        return sum(stage.done for stage in self.stages)
+
+    @property
+    def total(self) -> int:
+        """Tasks known of."""
+        return sum(stage.total for stage in self.stages)
+
+    @property
+    def retries(self) -> int:
+        """Attempts after the first of a task."""
+        return sum(stage.retries for stage in self.stages)
+
+    def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
+        """Count what has happened and what was decided on it."""
+        for event in events:
+            kind = type(event)
+            if kind is Ended:
+                self._ended(event)  # type: ignore[arg-type]
+            elif kind is Began:
+                stage = self._stage_of[event.task.task]  # type: ignore[union-attr]
+                self._leave(event.worker)  # type: ignore[union-attr]
+                self._at[event.worker] = stage  # type: ignore[union-attr]
+                stage.running += 1
+            elif kind is Gone:
+                self._gone(event)  # type: ignore[arg-type]
+        for command in commands:
+            if type(command) is Assign:
+                for task, attempt in command.tasks:
+                    if attempt > 1:
+                        self._tried_again(task, attempt)
+
+    def _ended(self, event: Ended) -> None:
+        task = event.task.task
+        stage = self._stage_of[task]
+        self.workers.add(event.worker)
+        if self._at:
+            self._leave(event.worker)
+        stage.seconds += event.seconds
+        if event.peak_mib > stage.peak_mib:
+            stage.peak_mib = event.peak_mib
+        if event.failure is not None:
+            stage.failed += 1
+            message = event.failure.message.partition("\n")[0]
+            self.notices.append(f"{self._named(event.task)} failed in attempt {event.attempt}: {message}")
+            return
+        stage.done += 1
+        artifacts = event.artifacts
+        for output in self._read[task]:
+            if output < len(artifacts):
+                self.passed += artifacts[output].nbytes
+        if task in self._fans_behind and event.task.item == WHOLE:
+            for output, fan in self._fans_behind.pop(task):
+                self._learn(fan, len(artifacts[output].body))
+
+    def _gone(self, event: Gone) -> None:
+        self._leave(event.worker)
+        if event.task is not None and event.cause != "stopped":
+            self._stage_of[event.task.task].failed += 1
+            self.notices.append(f"{self._named(event.task)} lost its worker: {event.detail}")
+
+    def _tried_again(self, task: TaskId, attempt: int) -> None:
+        if (task, attempt) not in self._retried:
+            self._retried.add((task, attempt))
+            self._stage_of[task.task].retries += 1
+            self.notices.append(f"{self._named(task)} is tried again, attempt {attempt}")
+
+    def _leave(self, worker: str) -> None:
+        stage = self._at.pop(worker, None)
+        if stage is not None:
+            stage.running -= 1
+
+    def _learn(self, fan: int, items: int) -> None:
+        """The number of items of a fan is known now, and so are those of the fans that read its list."""
+        todo = [fan]
+        while todo:
+            fan = todo.pop()
+            stage = self._stage_of[fan]
+            stage.total += items
+            stage.unknown -= 1
+            todo += [behind for _, behind in self._fans_behind.pop(fan, ())]
+
+    def _named(self, task: TaskId) -> str:
+        stage = self._plan.tasks[task.task].stage
+        return stage if task.item == WHOLE else f"{stage}[{task.item}]"

@@ -1,0 +1,160 @@
+"""Sizes: CPU units and memory, what Fargate has of them, and how people write them.
+
+``cpu`` counts CPU units, 1024 to a virtual CPU; ``memory`` counts MiB, as on ECS. The pairs are those of the AWS
+documentation, "Amazon ECS task definition parameters for Fargate: task size".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from cloudburst.errors import ResourceError
+
+MEMORY_MIB: dict[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+}
+"""The memory sizes, in MiB, that Fargate has for each number of CPU units: 74 pairs."""
+
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
+_CPU_UNITS = {"": 1.0, "vcpu": 1024.0, "vcpus": 1024.0, "cpu": 1024.0, "cpus": 1024.0, "units": 1.0}
+_MIB = {"": 1.0, "mb": 1.0, "mib": 1.0, "m": 1.0, "gb": 1024.0, "gib": 1024.0, "g": 1024.0}
+
+
+class Size(NamedTuple):
+    """What a task needs of a machine; ``None`` is whatever the provider gives by default."""
+
+    cpu: int | None = None
+    """CPU units, 1024 to a virtual CPU."""
+    memory: int | None = None
+    """MiB."""
+
+    def __str__(self) -> str:
+        if self.cpu is None or self.memory is None:
+            return "default size"
+        memory = f"{self.memory / 1024:g} GB" if self.memory >= 1024 else f"{self.memory} MB"
+        cpu = f"{self.cpu / 1024:g}"
+        return f"{cpu} vCPU, {memory}"
+
+
+def parse_cpu(cpu: object) -> int:
+    """Read a number of CPU units.
+
+    >>> parse_cpu(1024), parse_cpu("2 vCPU"), parse_cpu(".25 vCPU")
+    (1024, 2048, 256)
+    """
+    return _amount("cpu", cpu, _CPU_UNITS, '1024 or "1 vCPU"')
+
+
+def parse_memory(memory: object) -> int:
+    """Read an amount of memory in MiB.
+
+    >>> parse_memory(2048), parse_memory("4 GB"), parse_memory("512 MiB")
+    (2048, 4096, 512)
+    """
+    return _amount("memory", memory, _MIB, '2048 or "2 GB"')
+
+
+def parse_size(cpu: object = None, memory: object = None) -> Size:
+    """Read a size and check that Fargate has it.
+
+    One of the two is enough: memory alone takes the smallest CPU that has it, CPU alone its smallest memory.
+
+    Parameters
+    ----------
+    cpu : int or str, optional
+        CPU units (1024 = 1 vCPU), or text such as ``"2 vCPU"``.
+    memory : int or str, optional
+        MiB, or text such as ``"4 GB"``.
+
+    Returns
+    -------
+    Size
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be read, or Fargate lacks the pair; the message names the nearest valid ones.
+
+    Examples
+    --------
+    >>> parse_size(1024, "2 GB")
+    Size(cpu=1024, memory=2048)
+    >>> parse_size(memory="20 GB")
+    Size(cpu=4096, memory=20480)
+    """
+    if cpu is None and memory is None:
+        return Size()
+    if memory is None:
+        units = parse_cpu(cpu)
+        mib = MEMORY_MIB[units][0] if units in MEMORY_MIB else 0
+    else:
+        mib = parse_memory(memory)
+        units = parse_cpu(cpu) if cpu is not None else _smallest_cpu(mib)
+    if mib not in MEMORY_MIB.get(units, ()):
+        raise ResourceError(_no_such_size(units, mib, cpu, memory))
+    return Size(units, mib)
+
+
+def next_memory(size: Size) -> Size | None:
+    """The next larger valid size after running out of memory: at least half more memory, more CPU only where that needs it.
+
+    >>> next_memory(Size(1024, 2048)), next_memory(Size(1024, 8192)), next_memory(Size(16384, 122880))
+    (Size(cpu=1024, memory=3072), Size(cpu=2048, memory=12288), None)
+    """
+    if size.cpu is None or size.memory is None:
+        return None
+    wanted = size.memory * 3 / 2
+    for cpu, sizes in MEMORY_MIB.items():
+        if cpu >= size.cpu:
+            for memory in sizes:
+                if memory >= wanted:
+                    return Size(cpu, memory)
+    largest = Size(16384, MEMORY_MIB[16384][-1])
+    return largest if largest.memory is not None and largest.memory > size.memory else None
+
+
+def _smallest_cpu(mib: int) -> int:
+    for units, sizes in MEMORY_MIB.items():
+        if mib in sizes:
+            return units
+    return min(MEMORY_MIB, key=lambda units: min(abs(mib - one) for one in MEMORY_MIB[units]))
+
+
+def _amount(name: str, value: object, units: dict[str, float], example: str) -> int:
+    mend = f"{name} is a whole number or text such as {example}"
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ResourceError(f"{name}={value!r} is not an amount: {mend}.")
+    if isinstance(value, str):
+        text = value if not value.lstrip().startswith(".") else "0" + value.lstrip()
+        match = _AMOUNT.fullmatch(text)
+        factor = units.get(match[2].lower()) if match else None
+        if match is None or factor is None:
+            raise ResourceError(f"{name}={value!r} cannot be read: {mend}.")
+        amount = float(match[1]) * factor
+    else:
+        amount = float(value)
+    if not amount > 0 or amount == float("inf") or amount != int(amount):
+        raise ResourceError(f"{name}={value!r} is not a positive whole amount: {mend}.")
+    return int(amount)
+
+
+def _no_such_size(units: int, mib: int, cpu: object, memory: object) -> str:
+    asked = ", ".join(f"{name}={value!r}" for name, value in (("cpu", cpu), ("memory", memory)) if value is not None)
+    if units not in MEMORY_MIB:
+        nearest = sorted(sorted(MEMORY_MIB, key=lambda one: abs(one - units))[:2])
+        listed = " or ".join(f"cpu={one}" for one in nearest)
+        return f"Fargate has no size {asked}: cpu must be one of {', '.join(map(str, MEMORY_MIB))}. Nearest: {listed}."
+    pairs = [(one, size) for one, sizes in MEMORY_MIB.items() for size in sizes]
+    same_cpu = min(MEMORY_MIB[units], key=lambda size: abs(size - mib))
+    enough = [pair for pair in pairs if pair[1] >= mib and pair[0] >= units] or [pairs[-1]]
+    options = dict.fromkeys([(units, same_cpu), min(enough)])
+    listed = " or ".join(f"cpu={one}, memory={size}" for one, size in options)
+    low, high = MEMORY_MIB[units][0], MEMORY_MIB[units][-1]
+    return f"Fargate has no size {asked}: with cpu={units}, memory goes from {low} to {high} MiB. Nearest: {listed}."

@@ -1,0 +1,172 @@
+"""A run: one ``.compute()`` under way, or over."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any, Generic, Literal, TypeVar
+
+from cloudburst.diagnosis import TaskLog
+from cloudburst.errors import Cancelled
+
+T = TypeVar("T")
+
+
+Status = Literal["running", "done", "failed", "cancelled"]
+
+_alive: weakref.WeakSet[Run[Any]] = weakref.WeakSet()
+
+
+class Run(Generic[T]):
+    """What ``submit()`` gives: a run that goes on by itself.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+
+    Examples
+    --------
+    >>> import cloudburst as cb
+    >>> run = cb.defer(sum)([1, 2]).submit()
+    >>> run.result()
+    3
+    >>> run.status
+    'done'
+    """
+
+    def __init__(self, name: str, work: Callable[[Run[T]], T], cancel: Callable[[str], None]) -> None:
+        self.name = name
+        self._work = work
+        self._cancel = cancel
+        self._future: Future[T] = Future()
+        self._future.set_running_or_notify_cancel()
+        self._errors: tuple[Exception, ...] = ()
+        self._logs: Sequence[TaskLog] = ()
+        self._thread = threading.Thread(target=self._run, name=f"cloudburst run {name}", daemon=True)
+        _alive.add(self)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            value = self._work(self)
+        except BaseException as error:  # whatever it is belongs to whoever asks for the result
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(value)
+        finally:
+            _alive.discard(self)
+
+    def take(self, errors: Sequence[Exception], logs: Sequence[TaskLog]) -> None:
+        """Take over what became of the tasks: their errors and what they printed."""
+        self._errors = tuple(errors)
+        self._logs = logs
+
+    @property
+    def status(self) -> Status:
+        """``"running"``, ``"done"``, ``"failed"`` or ``"cancelled"``."""
+        if not self._future.done():
+            return "running"
+        error = self._future.exception()
+        if error is None:
+            return "done"
+        return "cancelled" if isinstance(error, Cancelled) else "failed"
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the value.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; the run goes on.
+
+        Raises
+        ------
+        TimeoutError
+            If it is not there by then.
+        Exception
+            As ``Deferred.compute``.
+        """
+        try:
+            return self._future.result(timeout)
+        except FutureTimeout:
+            if self._future.done():
+                raise
+            raise TimeoutError(f"the run {self.name} has no result after {timeout:g} s; it goes on.") from None
+
+    def result_or_cancel(self) -> T:
+        """The value; if the wait is broken off, as by Ctrl-C, the run is cancelled and has ended before this returns."""
+        try:
+            return self._future.result()
+        except BaseException:
+            if not self._future.done():
+                self.cancel("interrupted")
+                self._thread.join(timeout=5)
+            raise
+
+    def cancel(self, reason: str = "cancelled by the user") -> None:
+        """Stop all its tasks; ``result()`` raises ``Cancelled``. Nothing happens if it is over."""
+        if not self._future.done():
+            self._cancel(reason)
+
+    def logs(self, stage: str | None = None) -> dict[str, str]:
+        """What tasks printed and logged.
+
+        Parameters
+        ----------
+        stage : str, optional
+            Only tasks of this stage.
+
+        Returns
+        -------
+        dict
+            Text by the task's name; attempts that failed are there too, with their number.
+        """
+        found: dict[str, str] = {}
+        for log in self._logs:
+            if stage is None or log.stage == stage:
+                found[log.task if log.task not in found else f"{log.task} attempt {log.attempt}"] = log.text
+        return found
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """The error of every task that failed for good, in plan order."""
+        return self._errors
+
+    def __await__(self) -> Generator[Any, None, T]:
+        import asyncio
+
+        return asyncio.wrap_future(_guarded(self._future)).__await__()
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name}: {self.status}>"
+
+
+def _guarded(future: Future[T]) -> Future[T]:
+    """A future of its own for each waiter, so that a cancelled waiter does not touch the run."""
+    mirror: Future[T] = Future()
+
+    def tell(done: Future[T]) -> None:
+        if mirror.set_running_or_notify_cancel():
+            error = done.exception()
+            if error is not None:
+                mirror.set_exception(error)
+            else:
+                mirror.set_result(done.result())
+
+    future.add_done_callback(tell)
+    return mirror
+
+
+def _cancel_all() -> None:
+    """At the end of the program nothing may be left running."""
+    for run in list(_alive):
+        run.cancel("the program ended")
+        run._thread.join(timeout=5)
+
+
+atexit.register(_cancel_all)

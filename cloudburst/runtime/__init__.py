@@ -1,0 +1,1 @@
+"""Where plans run: what a task is, who performs it, who decides and who acts."""

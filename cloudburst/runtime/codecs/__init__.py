@@ -1,0 +1,111 @@
+"""Codecs: values to bytes and back. What a codec takes it gives back equal: values, dtypes, index, freq, attrs.
+
+A codec is a module of this package, loaded when first needed. None imports pandas or pyarrow before a value of theirs
+comes by. Which codecs are asked, and in which order, is the choice of whoever writes: ``LOCAL`` where both ends are
+processes of one machine, ``SHARED`` where others may read what is written and should not have to unpickle it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from cloudburst.errors import CodecError
+from cloudburst.runtime.protocols import Buffer, Codec
+
+MODULES = {
+    "pickle": "cloudburst.runtime.codecs.pickling",
+    "arrow": "cloudburst.runtime.codecs.arrow",
+    "parquet": "cloudburst.runtime.codecs.parquet",
+    "plain": "cloudburst.runtime.codecs.plain",
+}
+"""Where each codec lives; every one of these modules has a ``CODEC``."""
+
+LOCAL = ("arrow", "pickle")
+"""For stores of this machine: exact, mapped without copying, writable."""
+
+SHARED = ("plain", "arrow", "parquet", "pickle")
+"""For stores that others read too: data goes in formats that need no unpickling."""
+
+_loaded: dict[str, Codec] = {}
+
+
+def codec(name: str) -> Codec:
+    """The codec of that name.
+
+    Raises
+    ------
+    CodecError
+        If there is none.
+
+    Examples
+    --------
+    >>> codec("pickle").name
+    'pickle'
+    """
+    found = _loaded.get(name)
+    if found is None:
+        if name not in MODULES:
+            raise CodecError(f"There is no codec {name!r}: it was written by another version, or is misspelt.")
+        found = _loaded[name] = import_module(MODULES[name]).CODEC
+    return found
+
+
+def encode(value: object, among: Sequence[str] = LOCAL) -> tuple[str, list[Buffer]]:
+    """Write a value with the first codec that takes it.
+
+    Parameters
+    ----------
+    value : object
+        Any value.
+    among : sequence of str, default LOCAL
+        Names of the codecs to ask, in order.
+
+    Returns
+    -------
+    codec : str
+        Name of the one that took it, for :func:`decode`.
+    parts : list of buffers
+        The encoded value is their concatenation. They may share memory with the value.
+
+    Raises
+    ------
+    CodecError
+        If the value would not come back equal; the message names what in it is to blame and the mend.
+
+    Examples
+    --------
+    >>> name, parts = encode({"a": [1, 2]})
+    >>> decode(name, memoryview(b"".join(parts)))
+    {'a': [1, 2]}
+    """
+    for name in among:
+        one = _loaded.get(name) or codec(name)
+        if one.takes(value):
+            return name, one.encode(value)
+    raise CodecError(f"None of the codecs {', '.join(among)} takes a {type(value).__qualname__}.")
+
+
+def decode(name: str, data: memoryview, columns: Sequence[str] | None = None) -> object:
+    """Read a value again, in place where that can be.
+
+    Parameters
+    ----------
+    name : str
+        The codec that wrote it.
+    data : memoryview
+        The encoded value. What is read may go on using this memory; where it is writable, so is what is read.
+    columns : sequence of str, optional
+        Read only these columns of a frame.
+
+    Returns
+    -------
+    object
+        A value equal to the one written, and writable.
+
+    Raises
+    ------
+    CodecError
+        If the bytes hold no such value, or what it is made of is not installed here.
+    """
+    return (_loaded.get(name) or codec(name)).decode(data, columns)

@@ -1,0 +1,145 @@
+"""What happens in a run, and what is decided on it: the two vocabularies of the state machine.
+
+*Events* go in, *commands* come out. Both are plain values without clock, thread or socket, so that a run can be journaled,
+replayed and simulated. The driver and the backends make events; only ``state.py`` makes commands.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from cloudburst.resources import Size
+from cloudburst.runtime.task import Artifact, TaskId
+
+Cause = Literal["raised", "refused", "lost", "memory", "timeout", "launch"]
+"""Why an attempt failed: the user's code raised; its value could not be stored; the worker went away; out of memory; too
+long; no worker could be had."""
+
+
+class Failure(NamedTuple):
+    """Why an attempt gave no result, as data: the exception itself stays pickled until the user sees it."""
+
+    cause: Cause
+    message: str
+    """``TypeName: text`` of the exception, or a sentence."""
+    step: int | None = None
+    """The step at which it happened, where known."""
+    exception: bytes | None = None
+    """The pickled exception, where it survives a pickle round trip."""
+    traceback: str = ""
+    """The remote traceback as text, the user's frames only."""
+    peak_mib: float | None = None
+
+
+# ---------------------------------------------------------------- events
+
+
+class Hello(NamedTuple):
+    """A worker is up and can be given tasks."""
+
+    worker: str
+
+
+class Began(NamedTuple):
+    """A worker has begun an attempt (sent where the backend can tell; progress and time-outs live on it)."""
+
+    worker: str
+    task: TaskId
+    attempt: int
+
+
+class Ended(NamedTuple):
+    """An attempt has ended with a record: a result or the user's error."""
+
+    worker: str
+    task: TaskId
+    attempt: int
+    artifacts: tuple[Artifact, ...]
+    """One an output when it succeeded. On failure those outputs that were stored before it, in order; else empty."""
+    failure: Failure | None
+    seconds: float
+    peak_mib: float
+    log: tuple[str, int, int] | None = None
+    """Where its output lies: (log name, first byte, end byte)."""
+
+
+class Gone(NamedTuple):
+    """A worker is no more. What it was performing, if anything, got no record."""
+
+    worker: str
+    cause: Literal["lost", "memory", "timeout", "stopped"]
+    detail: str
+    """For people: ``killed by SIGKILL``, ``exit code 3``."""
+    task: TaskId | None
+    """The attempt that it was at; what was queued behind it did not begin."""
+    log: tuple[str, int, int] | None = None
+
+
+class LaunchFailed(NamedTuple):
+    """Workers that were asked for will not come."""
+
+    token: str
+    count: int
+    detail: str
+
+
+class Due(NamedTuple):
+    """A delay that ``Delay`` asked for is over. ``task`` is ``None`` for the grace given to siblings of a failed task."""
+
+    task: TaskId | None
+
+
+class Cancelled(NamedTuple):
+    """The user wants the run to end."""
+
+    reason: str
+
+
+Event = Hello | Began | Ended | Gone | LaunchFailed | Due | Cancelled
+
+
+# ---------------------------------------------------------------- commands
+
+
+class Launch(NamedTuple):
+    """Start ``count`` workers of a shape."""
+
+    shape: Size
+    count: int
+    token: str
+
+
+class Assign(NamedTuple):
+    """Give a worker attempts to perform one after another, behind what it has."""
+
+    worker: str
+    tasks: tuple[tuple[TaskId, int], ...]
+    """Pairs (task, attempt)."""
+
+
+class Stop(NamedTuple):
+    """End these workers now, whatever they are at."""
+
+    workers: tuple[str, ...]
+
+
+class Delay(NamedTuple):
+    """Send ``Due(task)`` after so many seconds."""
+
+    task: TaskId | None
+    seconds: float
+
+
+class Drop(NamedTuple):
+    """These artifacts are needed no more."""
+
+    artifacts: tuple[Artifact, ...]
+
+
+class Finish(NamedTuple):
+    """The run is over: nothing more will be decided."""
+
+    status: Literal["done", "failed", "cancelled"]
+
+
+Command = Launch | Assign | Stop | Delay | Drop | Finish

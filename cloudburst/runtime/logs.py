@@ -1,0 +1,82 @@
+"""What performers print: one append-only file a performer, of which each attempt has a range of bytes.
+
+A task may print ``MOST`` bytes. Of one that prints more the first and the last megabyte stay, with a line between them
+that says so. The performer itself shortens the file, under the lock under which it takes the ranges, so that a range
+once reported never moves.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import Lock
+
+MOST = 10 << 20
+"""Bytes that an attempt may print before the middle is left out."""
+
+KEPT = 1 << 20
+"""Bytes that stay at either end then."""
+
+_OMISSION = b"\n[cloudburst: %d bytes of output left out here: a task may print %d MB]\n"
+
+
+class Output:
+    """The file that a performer's standard output and error go to, as the performer sees it.
+
+    Parameters
+    ----------
+    file : int
+        A descriptor of it, open for reading and appending.
+    """
+
+    __slots__ = ("_file", "_lock", "_start")
+
+    def __init__(self, file: int) -> None:
+        self._file = os.dup(file)  # the user's code may close or redirect the one it knows
+        self._start = os.lseek(self._file, 0, os.SEEK_END)
+        self._lock = Lock()
+
+    def next_attempt(self) -> int:
+        """Where what was printed until now ends: from here on it belongs to the next attempt."""
+        with self._lock:
+            self._start = self._shortened()
+            return self._start
+
+    def shorten(self) -> None:
+        """Leave out the middle of what the present attempt printed, if that is too much."""
+        with self._lock:
+            self._shortened()
+
+    def _shortened(self) -> int:
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        if end - self._start <= MOST:
+            return end
+        tail = os.pread(self._file, KEPT, end - KEPT)
+        os.ftruncate(self._file, self._start + KEPT)
+        os.write(self._file, _OMISSION % (end - self._start - 2 * KEPT, MOST >> 20) + tail)
+        return os.lseek(self._file, 0, os.SEEK_END)
+
+
+def create(path: Path) -> int:
+    """A new log as a descriptor for a performer to print to."""
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def read(path: Path, start: int, end: int) -> str:
+    """The text of a range of bytes of a log.
+
+    Parameters
+    ----------
+    path : Path
+        The log.
+    start, end : int
+        The range.
+
+    Returns
+    -------
+    str
+        What is no UTF-8 is shown as escapes.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(max(0, end - start)).decode("utf-8", "backslashreplace")

@@ -1,0 +1,92 @@
+"""What a run has made so far, who waits for it, and who will still read it.
+
+Every artifact has a count of readers to come. With the last one it is forgotten here, and dropped where it lies in
+the store. What the user asked for and what was given has one reader too many and so stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cloudburst.errors import InternalError
+from cloudburst.runtime.task import GIVEN, Artifact, Input, Plan, Task
+
+
+@dataclass(slots=True)
+class Results:
+    """Artifacts by the input that reads them."""
+
+    missing: list[int]
+    """By task: inputs that are not made yet."""
+    consumers: list[list[int]]
+    """By task: the tasks that read it, once for each of their inputs."""
+    readers: dict[Input, int] = field(default_factory=dict)
+    """By artifact: inputs of tasks that are not done, one for a target, one for a given value."""
+    made: dict[Input, Artifact] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan) -> Results:
+        """Begin with what is given."""
+        made = {Input(GIVEN, number): artifact for number, artifact in enumerate(plan.given)}
+        results = cls([0] * len(plan.tasks), [[] for _ in plan.tasks], made=made)
+        readers = results.readers
+        for task in plan.tasks:
+            for read in task.inputs:
+                readers[read] = readers.get(read, 0) + 1
+                if read.task != GIVEN:
+                    results.consumers[read.task].append(task.index)
+                    results.missing[task.index] += 1
+        for kept in (*plan.targets, *made):
+            readers[kept] = readers.get(kept, 0) + 1
+        return results
+
+    def __getitem__(self, read: Input) -> Artifact:
+        artifact = self.made.get(read)
+        if artifact is None:
+            raise InternalError(f"Output {read.output} of task {read.task} is read, and is not there.")
+        return artifact
+
+    def put(self, task: int, artifacts: tuple[Artifact, ...]) -> list[int]:
+        """Take in what a task has made. Gives the tasks that waited for nothing else."""
+        for output, artifact in enumerate(artifacts):
+            self.made[Input(task, output)] = artifact
+        missing = self.missing
+        complete = []
+        for consumer in self.consumers[task]:
+            missing[consumer] -= 1
+            if not missing[consumer]:
+                complete.append(consumer)
+        return complete
+
+    def release(self, inputs: tuple[Input, ...]) -> list[Artifact]:
+        """A reader of these is done. Gives what nobody else will read."""
+        unread = []
+        for read in inputs:
+            left = self.readers[read] - 1
+            self.readers[read] = left
+            if not left:
+                unread.append(self.made.pop(read))
+        return unread
+
+
+def output_count(task: Task) -> int:
+    """How many artifacts a task makes when it succeeds."""
+    return sum([not output.rescue for output in task.outputs])
+
+
+def stored(artifacts: Iterable[Artifact]) -> Iterator[Artifact]:
+    """Those that lie in the store, of these and of their parts.
+
+    >>> parts = Artifact("parts", (Artifact("pickle", "a/0", 9), Artifact("pickle", b"small", 5)), 14)
+    >>> list(stored([parts]))
+    [Artifact(codec='pickle', body='a/0', nbytes=9)]
+    """
+    waiting = list(artifacts)
+    waiting.reverse()
+    while waiting:
+        artifact = waiting.pop()
+        if isinstance(artifact.body, tuple):
+            waiting.extend(reversed(artifact.body))
+        elif isinstance(artifact.body, str):
+            yield artifact

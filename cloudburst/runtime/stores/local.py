@@ -1,0 +1,358 @@
+"""A store in a directory of this machine, shared by all processes that open it.
+
+An object is a file. It is written under a name of its own in ``.partial`` and then renamed, so that a key is there
+whole or not at all, and several processes may put, get and delete at once. It is read through a private mapping: nothing
+is copied, and what a reader writes stays with that reader.
+
+Large objects may lie in a second directory that is in memory (``/dev/shm``), as long as that has room to spare; readers
+look in both. Files are written with ``write``, never through a mapping: where there is no room, ``write`` says so and a
+mapping kills the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from heapq import merge
+from itertools import count, islice
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+from weakref import WeakSet
+
+from cloudburst.errors import AccessDenied, NotFound, SettingsError, StoreError
+from cloudburst.runtime.protocols import Buffer
+from cloudburst.runtime.stores.checks import PAGE, checked, cut
+from cloudburst.runtime.stores.room import free_disk, free_memory, total_disk
+
+LARGE = 1 << 20
+"""Bytes from which an object is mapped and not copied when read, and may lie in the fast directory."""
+
+_PARTIAL = ".partial"
+_MOST_PARTS = 1024
+_MOST_BYTES = 1 << 30
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MOST_MAPPINGS = 256 if sys.version_info < (3, 13) else sys.maxsize
+"""Before 3.13 Python keeps a file open for each mapping; beyond so many, objects are copied."""
+
+_mappings: WeakSet[mmap.mmap] = WeakSet()
+_numbers = count(1)
+
+
+class LocalStore:
+    """Objects as files in a directory.
+
+    Parameters
+    ----------
+    root : path
+        The directory; it is made, for this user alone, if it is not there.
+    fast_root : path, optional
+        Another one that is in memory. Objects from 1 MiB go there while a quarter of it, and as much of the machine's
+        memory, stays free.
+
+    Raises
+    ------
+    SettingsError
+        If a directory cannot be made or written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     store = LocalStore(directory)
+    ...     stored = store.put("a/0", [b"some ", b"bytes"])
+    ...     bytes(store.get("a/0")), store.list("a/")
+    (b'some bytes', ['a/0'])
+    """
+
+    def __init__(self, root: str | os.PathLike[str], fast_root: str | os.PathLike[str] | None = None) -> None:
+        self.root = Path(root).absolute()
+        self.fast_root = None if fast_root is None else Path(fast_root).absolute()
+        self._roots = tuple(one for one in (self.fast_root, self.root) if one is not None)
+        for one in self._roots:
+            _prepare(one)
+        self._reserve = 0 if self.fast_root is None else total_disk(self.fast_root) // 4
+        self.sweep()
+
+    @staticmethod
+    def open(url: str) -> LocalStore:
+        """The store of that url; any process of this machine may open it."""
+        split = urlsplit(url)
+        fast = parse_qs(split.query).get("fast")
+        return LocalStore(unquote(split.path), fast[0] if fast else None)
+
+    @property
+    def url(self) -> str:
+        """Both directories, for ``open_store``."""
+        fast = "" if self.fast_root is None else f"?fast={quote(str(self.fast_root), safe='/')}"
+        return f"file://{quote(str(self.root))}{fast}"
+
+    def get(self, key: str, ranges: Sequence[tuple[int, int]] | None = None) -> memoryview:
+        """The object as private writable memory, mapped if it is large; or its byte ranges one after another."""
+        with _told(f"read {key}"):
+            file = self._opened(key)
+            try:
+                data = _contents(file)
+            finally:
+                os.close(file)
+        return data if ranges is None else memoryview(cut(data, ranges, key))
+
+    def put(self, key: str, parts: Sequence[Buffer], *, if_absent: bool = False) -> bool:
+        """Write the concatenation of parts. False only if ``if_absent`` and the key is taken.
+
+        Raises
+        ------
+        StoreError
+            If there is no room for it; nothing is left behind.
+        """
+        checked(key)
+        parts = [part for part in parts if len(part)]
+        nbytes = sum(map(len, parts))
+        with _told(f"write {key}"):
+            if not if_absent and self._is_for_fast_root(nbytes) and self._written_fast(key, parts):
+                return True
+            if if_absent and self.fast_root is not None and (self.fast_root / key).exists():
+                return False
+            try:
+                if nbytes >= LARGE and nbytes > free_disk(self.root):
+                    raise OSError(errno.ENOSPC, "too little room")
+                written = _write(self.root, key, parts, if_absent)
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise self._full(key, nbytes) from error
+                raise
+            if not if_absent and self.fast_root is not None:
+                (self.fast_root / key).unlink(missing_ok=True)
+            return written
+
+    def size(self, key: str) -> int:
+        """Bytes of the object."""
+        checked(key)
+        with _told(f"read {key}"):
+            for root in self._roots:
+                with suppress(FileNotFoundError):
+                    return (root / key).stat().st_size
+        raise NotFound(f"There is no {key} in {self.url}.")
+
+    def list(self, prefix: str, after: str = "") -> list[str]:
+        """Keys that begin with prefix and come after ``after``, sorted, at most 1,000."""
+        with _told(f"list {prefix}"):
+            keys = merge(*(_keys(root, prefix, after) for root in self._roots))
+            return list(islice(dict.fromkeys(keys), PAGE))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove these, and the directories that they leave empty; those that are not there are passed over."""
+        for key in keys:
+            checked(key)
+            with _told(f"delete {key}"):
+                for root in self._roots:
+                    with suppress(FileNotFoundError):
+                        (root / key).unlink()
+                        _prune((root / key).parent, root)
+
+    def sweep(self) -> None:
+        """Remove what writers left half written that are no more."""
+        for root in self._roots:
+            for partial in (root / _PARTIAL).iterdir():
+                host, _, number = partial.name.rpartition("-")[0].rpartition("-")
+                if host == socket.gethostname() and not _is_alive(int(number)):
+                    partial.unlink(missing_ok=True)
+
+    def destroy(self) -> None:
+        """Remove the store with all that is in it."""
+        for root in self._roots:
+            shutil.rmtree(root, ignore_errors=True)
+
+    def _opened(self, key: str) -> int:
+        checked(key)
+        for root in self._roots:
+            with suppress(FileNotFoundError):
+                return os.open(root / key, os.O_RDONLY | os.O_CLOEXEC)
+        raise NotFound(f"There is no {key} in {self.url}.")
+
+    def _is_for_fast_root(self, nbytes: int) -> bool:
+        if self.fast_root is None or nbytes < LARGE:
+            return False
+        memory = free_memory()
+        room = free_disk(self.fast_root)
+        return nbytes + self._reserve <= (room if memory is None else min(room, memory))
+
+    def _written_fast(self, key: str, parts: Sequence[Buffer]) -> bool:
+        assert self.fast_root is not None
+        try:
+            _write(self.fast_root, key, parts, if_absent=False)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                return False
+            raise
+        (self.root / key).unlink(missing_ok=True)
+        return True
+
+    def _full(self, key: str, nbytes: int) -> StoreError:
+        free = _mib(free_disk(self.root))
+        return StoreError(
+            f"There is no room for {key}: it needs {_mib(nbytes)}, and {free} are free in {self.root}. "
+            "Free some, or name a larger directory with init_local(storage=...)."
+        )
+
+
+def _prepare(root: Path) -> None:
+    try:
+        _make_private(root / _PARTIAL)
+        writable = os.access(root / _PARTIAL, os.W_OK | os.X_OK) and os.access(root, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise SettingsError(_unusable(root, error.strerror or str(error))) from error
+    if not writable:
+        raise SettingsError(_unusable(root, "it is not writable"))
+
+
+def _unusable(root: Path, reason: str) -> str:
+    return f"{root} cannot be used for storage: {reason}. Name another directory with init_local(storage=...)."
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory and those above it that are missing, for this user alone."""
+    missing = []
+    while not directory.is_dir():
+        missing.append(directory)
+        directory = directory.parent
+    for one in reversed(missing):
+        with suppress(FileExistsError):
+            one.mkdir(mode=0o700)
+
+
+def _prune(directory: Path, root: Path) -> None:
+    """Remove directories upward as long as they are empty."""
+    while directory != root:
+        try:
+            directory.rmdir()
+        except OSError:  # not empty, or gone already
+            return
+        directory = directory.parent
+
+
+def _write(root: Path, key: str, parts: Sequence[Buffer], if_absent: bool) -> bool:
+    partial = root / _PARTIAL / f"{socket.gethostname()}-{os.getpid()}-{next(_numbers)}"
+    file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            _write_all(file, parts)
+        finally:
+            os.close(file)
+        return _place(partial, root / key, if_absent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _place(partial: Path, path: Path, if_absent: bool) -> bool:
+    while True:
+        try:
+            if if_absent:
+                os.link(partial, path)
+            else:
+                os.replace(partial, path)
+            return True
+        except FileExistsError:
+            return False
+        except FileNotFoundError:  # its directory is not there, or was pruned just now
+            _make_private(path.parent)
+
+
+def _write_all(file: int, parts: Sequence[Buffer]) -> None:
+    for batch in _batches(parts):
+        while batch:
+            written = os.writev(file, batch)
+            while batch and written >= len(batch[0]):
+                written -= len(batch.pop(0))
+            if written:
+                batch[0] = batch[0][written:]
+
+
+def _batches(parts: Sequence[Buffer]) -> Iterator[list[memoryview]]:
+    """Parts in lists that one ``writev`` takes, in number and in bytes."""
+    batch: list[memoryview] = []
+    room = _MOST_BYTES
+    for part in parts:
+        view = memoryview(part).cast("B")
+        while len(view):
+            batch.append(view[:room])
+            room -= len(batch[-1])
+            view = view[len(batch[-1]) :]
+            if len(batch) == _MOST_PARTS or not room:
+                yield batch
+                batch, room = [], _MOST_BYTES
+    yield batch
+
+
+def _contents(file: int) -> memoryview:
+    size = os.fstat(file).st_size
+    if size >= LARGE and len(_mappings) < _MOST_MAPPINGS:
+        mapping = _mapped(file, size)
+        _mappings.add(mapping)
+        return memoryview(mapping)
+    data = memoryview(bytearray(size))
+    filled = 0
+    while filled < size:
+        filled += os.readv(file, [data[filled:]])
+    return data
+
+
+def _mapped(file: int, size: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(file, size, access=mmap.ACCESS_COPY, trackfd=False)
+    return mmap.mmap(file, size, access=mmap.ACCESS_COPY)
+
+
+def _keys(root: Path, prefix: str, after: str) -> Iterator[str]:
+    """Keys under a directory in order, without looking into directories that cannot hold any that is asked for."""
+    todo = [""]
+    while todo:
+        key = todo.pop()
+        if not key or key[-1] == "/":
+            todo += sorted(_entries(root, key, prefix, after), reverse=True)
+        else:
+            yield key
+
+
+def _entries(root: Path, directory: str, prefix: str, after: str) -> Iterator[str]:
+    with suppress(FileNotFoundError), os.scandir(root / directory) as entries:
+        for entry in entries:
+            if entry.name[0] == ".":
+                continue
+            key = directory + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                key += "/"
+                if (key.startswith(prefix) or prefix.startswith(key)) and (key > after or after.startswith(key)):
+                    yield key
+            elif key.startswith(prefix) and key > after:
+                yield key
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _told(doing: str) -> Iterator[None]:
+    """Say in our words what the system refuses."""
+    try:
+        yield
+    except PermissionError as error:
+        raise AccessDenied(f"The store may not {doing}: {error}.") from error
+    except OSError as error:
+        raise StoreError(f"The store cannot {doing}: {error}.") from error
+
+
+def _mib(nbytes: int) -> str:
+    return f"{nbytes / 2**20:,.0f} MiB"

@@ -1,0 +1,73 @@
+"""A store in this process's memory: for tests, and the model that other stores are held against."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import count
+from weakref import WeakValueDictionary
+
+from cloudburst.errors import NotFound, StoreError
+from cloudburst.runtime.protocols import Buffer
+from cloudburst.runtime.stores.checks import PAGE, checked, cut
+
+_numbers = count(1)
+_living: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
+
+
+class MemoryStore:
+    """Objects in a dictionary.
+
+    Examples
+    --------
+    >>> store = MemoryStore()
+    >>> store.put("a/0", [b"some ", b"bytes"])
+    True
+    >>> bytes(store.get("a/0"))
+    b'some bytes'
+    """
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytearray] = {}
+        self.url = f"memory:{os.getpid()}-{next(_numbers)}"
+        _living[self.url] = self
+
+    @staticmethod
+    def open(url: str) -> MemoryStore:
+        """The store of that url, while somebody in this process holds it."""
+        store = _living.get(url)
+        if store is None:
+            raise StoreError(f"{url} is not in the memory of this process: processes share a store in a directory.")
+        return store
+
+    def get(self, key: str, ranges: Sequence[tuple[int, int]] | None = None) -> memoryview:
+        """A private, writable copy of the object, or of its byte ranges one after another."""
+        data = self._object(key)
+        return memoryview(bytearray(data) if ranges is None else cut(data, ranges, key))
+
+    def put(self, key: str, parts: Sequence[Buffer], *, if_absent: bool = False) -> bool:
+        """Keep the concatenation of parts. False only if ``if_absent`` and the key is taken."""
+        data = bytearray().join(parts)
+        if if_absent:
+            return self._objects.setdefault(checked(key), data) is data
+        self._objects[checked(key)] = data
+        return True
+
+    def size(self, key: str) -> int:
+        """Bytes of the object."""
+        return len(self._object(key))
+
+    def list(self, prefix: str, after: str = "") -> list[str]:
+        """Keys that begin with prefix and come after ``after``, sorted, at most 1,000."""
+        return sorted(key for key in tuple(self._objects) if key.startswith(prefix) and key > after)[:PAGE]
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove these; those that are not there are passed over."""
+        for key in keys:
+            self._objects.pop(checked(key), None)
+
+    def _object(self, key: str) -> bytearray:
+        data = self._objects.get(checked(key))
+        if data is None:
+            raise NotFound(f"There is no {key} in {self.url}.")
+        return data

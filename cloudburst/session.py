@@ -1,0 +1,277 @@
+"""The whole journey on one page: capture, optimize, plan, run, fetch."""
+
+from __future__ import annotations
+
+import gc
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cloudburst import diagnosis, providers, settings
+from cloudburst.errors import DeferredError, UsageError
+from cloudburst.graph.expr import Expr, make
+from cloudburst.graph.facts import Facts
+from cloudburst.graph.graph import Graph
+from cloudburst.graph.group import Grouping, group
+from cloudburst.graph.nodes import Build, Call, Stored
+from cloudburst.graph.optimize import PASSES, optimize
+from cloudburst.graph.walk import topological
+from cloudburst.materials import capture_functions, materials
+from cloudburst.planner import make_plan
+from cloudburst.providers import Provider
+from cloudburst.runs import Run
+from cloudburst.runtime.layout import run_prefix
+from cloudburst.runtime.place import is_performing
+from cloudburst.runtime.task import Plan
+
+if TYPE_CHECKING:
+    from cloudburst.report.explain import Explanation
+    from cloudburst.report.picture import Picture
+    from cloudburst.runtime.driver import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, and the graph that it was made of."""
+
+    plan: Plan
+    graph: Graph
+    grouping: Grouping
+    prefix: str
+    extra: tuple[Expr, ...]
+    """Values to be kept that the user did not ask for: they are the last targets."""
+    why_not: dict[str, str]
+    """By a function's name: why its results cannot be recognised by a later run."""
+
+
+def prepare(
+    roots: Sequence[Expr], provider: Provider | None = None, name: str | None = None, *, optimized: bool = True
+) -> Prepared:
+    """Capture what the expressions need, optimize and plan them; nothing is run.
+
+    Raises
+    ------
+    CaptureError
+        If a function or a value cannot travel.
+    DeferredError
+        If a function uses a Deferred otherwise than as an argument.
+    """
+    provider = provider or providers.current()
+    with _collector_at_rest():
+        return _prepared(roots, provider, name or settings.script_name(), optimized)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Planning makes objects by the hundred thousand and no garbage: looking for some would take half its time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _prepared(roots: Sequence[Expr], provider: Provider, name: str, optimized: bool) -> Prepared:
+    prefix = run_prefix(name, uuid.uuid4().hex[:8])
+    written = topological(roots)
+    captures = capture_functions(written)
+    asked = {root.key for root in roots}
+    extra = tuple(node for node in written if _is_cached(node) and node.key not in asked)
+    graph = Graph.of((*roots, *extra))
+    if optimized:
+        checked = settings.debugging()
+        facts = Facts(captures.digests, captures.impure)
+        graph = optimize(graph, facts, PASSES[:1], checked=checked)
+        facts = replace(facts, present=_present(graph, provider))
+        graph = optimize(graph, facts, PASSES[1:], checked=checked)
+    grouping = group(graph)
+    plan = make_plan(
+        graph,
+        grouping,
+        materials(graph, captures, provider.store, prefix),
+        name=name,
+        default=provider.default_size,
+    )
+    return Prepared(plan, graph, grouping, prefix, extra, captures.why_not)
+
+
+def submit(
+    *roots: Expr,
+    name: str | None = None,
+    keep_going: bool = False,
+    progress: bool | None = None,
+    whole: bool = True,
+) -> Run[Any]:
+    """Start a run of these expressions; its result is the value of the one, or with ``whole=False`` a list of values."""
+    _refuse_inside_a_stage()
+    provider = providers.current()
+    found: list[Expr] = []
+    shapes = [_shape(root, found) for root in roots]
+    prepared = prepare(found, provider, name)
+    _warn_of_merged_impure(prepared.graph)
+
+    def fetch(values: list[Any]) -> Any:
+        filled = [_filled(shape, values) for shape in shapes]
+        return filled[0] if whole else filled
+
+    return _start(prepared, provider, keep_going, progress, fetch)
+
+
+def persist(root: Expr, name: str | None = None) -> Expr:
+    """Run an expression and give one that reads its value from the store."""
+    _refuse_inside_a_stage()
+    provider = providers.current()
+    prepared = prepare([root], provider, name)
+    kept: list[Any] = []
+
+    def keep(outcome: Outcome) -> None:
+        kept.append(outcome.targets[0])
+
+    _start(prepared, provider, False, None, lambda values: None, keep).result_or_cancel()
+    [top] = prepared.graph.roots[:1]
+    written = prepared.graph.digests.get(top.key, root.key)
+    provider.kept.add(written, kept[0], lasting=True)
+    return make(Stored(kept[0], written, root.what.label, provider.store))
+
+
+def explain(roots: Sequence[Expr], *, optimize: bool = True) -> Explanation:
+    """What would run."""
+    from cloudburst.report.explain import Explanation
+
+    prepared = prepare(roots, optimized=optimize)
+    return Explanation.of(prepared.plan, prepared.graph, prepared.grouping, prepared.why_not)
+
+
+def visualize(roots: Sequence[Expr], path: str | None = None) -> Picture:
+    """What would run, as a picture."""
+    from cloudburst.report.picture import Picture
+
+    picture = Picture.of(prepare(roots).plan)
+    if path is not None:
+        picture.save(path)
+    return picture
+
+
+def card(roots: Sequence[Expr], title: str) -> str:
+    """A Deferred as a notebook shows it: its name and what would run."""
+    from cloudburst.report.notebook import card_html
+
+    return card_html(title, Graph.of(tuple(roots)))
+
+
+def _start(
+    prepared: Prepared,
+    provider: Provider,
+    keep_going: bool,
+    progress: bool | None,
+    fetch: Callable[[list[Any]], Any],
+    keep: Callable[[Outcome], None] | None = None,
+) -> Run[Any]:
+    from cloudburst.report.progress import reporter
+    from cloudburst.runtime.artifacts import read
+    from cloudburst.runtime.driver import Driver
+
+    plan, store = prepared.plan, provider.store
+    driver = Driver(plan, store, provider.limits(keep_going), prefix=prepared.prefix)
+    reporting = reporter(plan, prepared.graph.merged, settings.progress_wanted(progress))
+
+    def work(run: Run[Any]) -> Any:
+        backend = provider.borrow()
+        try:
+            with reporting:
+                outcome = driver.drive(backend, observe=[reporting.see])
+            run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
+        finally:
+            provider.give_back(backend)
+        _remember(prepared, outcome, provider)
+        reporting.finish(outcome, outcome.seconds)
+        if outcome.status != "done":
+            raise diagnosis.verdict(plan, outcome, run.errors, keep_going)
+        if keep is not None:
+            keep(outcome)
+            return None
+        values = [read(artifact, store) for artifact in outcome.targets if artifact is not None]
+        _clean_up(prepared, provider)
+        return fetch(values)
+
+    return Run(plan.name, work, driver.cancel)
+
+
+def _refuse_inside_a_stage() -> None:
+    if is_performing():
+        raise DeferredError(
+            "compute() was called inside a stage, where no run can be started. Give the Deferred to the stage as an "
+            "argument: it arrives as its value."
+        )
+
+
+def _is_cached(node: Expr) -> bool:
+    return isinstance(node.what, Call) and node.what.policy is not None and node.what.policy.cache
+
+
+def _present(graph: Graph, provider: Provider) -> dict[bytes, Any]:
+    """What is stored already, by digest."""
+    digests = graph.digests
+    lasting = [digests[node.key] for node in graph.nodes if _is_cached(node) and node.key in digests]
+    return provider.kept.among(digests.values(), lasting)
+
+
+def _remember(prepared: Prepared, outcome: Outcome, provider: Provider) -> None:
+    """Keep what is to be cached; of a failed run all that was finished, so that the next one begins where it ended."""
+    digests = prepared.graph.digests
+    kept = provider.kept
+    for root, artifact in zip(prepared.graph.roots, outcome.targets, strict=True):
+        if artifact is not None and _is_cached(root) and root.key in digests:
+            kept.add(digests[root.key], artifact, lasting=True)
+    for written, artifact in outcome.finished:
+        kept.add(written, artifact, lasting=False)
+
+
+def _clean_up(prepared: Prepared, provider: Provider) -> None:
+    """Remove from the store what the run left and nobody keeps."""
+    store, kept = provider.store, provider.kept
+    after = ""
+    while page := store.list(prepared.prefix + "/", after):
+        store.delete(key for key in page if not kept.holds(key))
+        after = page[-1]
+
+
+def _warn_of_merged_impure(graph: Graph) -> None:
+    for merged in graph.merged:
+        if merged.is_stage and merged.reaches:
+            warnings.warn(
+                f"{merged.label} was called {merged.times} times with equal arguments and runs once, but its code uses "
+                f"{', '.join(sorted(merged.reaches))}: mark it @cb.stage(pure=False) if every call should have a value of its own.",
+                UserWarning,
+                stacklevel=5,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    number: int
+
+
+def _shape(root: Expr, found: list[Expr]) -> Any:
+    """A container at the top of an expression is put together here and not by a worker: its shape, with places."""
+    what = root.what
+    if isinstance(what, Build) and what.container in ("list", "tuple", "dict"):
+        members = [_shape(arg, found) if type(arg) is Expr else arg for arg in root.args]
+        return what.container, members
+    found.append(root)
+    return _Place(len(found) - 1)
+
+
+def _filled(shape: Any, values: list[Any]) -> Any:
+    if isinstance(shape, _Place):
+        return values[shape.number]
+    container, members = shape
+    filled = [_filled(one, values) if isinstance(one, _Place | tuple) else one for one in members]
+    if container == "dict":
+        return dict(zip(filled[::2], filled[1::2], strict=True))
+    return filled if container == "list" else tuple(filled)

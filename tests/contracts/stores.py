@@ -1,0 +1,146 @@
+"""What every store must do: subclass ``StoreContract`` and give it a ``store``."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudburst.errors import NotFound, StoreError
+from cloudburst.runtime.protocols import Store
+from cloudburst.runtime.stores import open_store
+
+MIB = 1 << 20
+
+
+class StoreContract:
+    """A subclass has a fixture ``store``: an empty one."""
+
+    def test_keeps_the_concatenation_of_parts(self, store: Store) -> None:
+        assert store.put("a/0", [b"some ", bytearray(b"by"), memoryview(b"tes"), b""])
+        assert bytes(store.get("a/0")) == b"some bytes"
+        assert store.size("a/0") == 10
+
+    def test_keeps_an_empty_object(self, store: Store) -> None:
+        assert store.put("empty", [])
+        assert store.size("empty") == 0
+        assert len(store.get("empty")) == 0
+        assert store.list("") == ["empty"]
+
+    @pytest.mark.parametrize("count", [3000, 1024, 1])
+    def test_keeps_any_number_of_parts(self, store: Store, count: int) -> None:
+        parts = [b"%d," % number for number in range(count)]
+        store.put("many", parts)
+        assert bytes(store.get("many")) == b"".join(parts)
+
+    def test_keeps_large_objects(self, store: Store) -> None:
+        data = bytes(range(256)) * (3 * MIB // 256)
+        store.put("large", [memoryview(data)[:MIB], memoryview(data)[MIB:]])
+        assert store.get("large") == data
+        assert store.size("large") == 3 * MIB
+
+    @pytest.mark.parametrize("size", [5, 2 * MIB])
+    def test_gives_writable_memory_that_is_nobody_elses(self, store: Store, size: int) -> None:
+        store.put("a", [bytes(size)])
+        mine, other = store.get("a"), store.get("a")
+        mine[:] = b"\xff" * size
+        assert not any(other)
+        assert not any(store.get("a"))
+
+    def test_keeps_what_was_put_although_its_buffer_changes(self, store: Store) -> None:
+        buffer = bytearray(b"before")
+        store.put("a", [buffer])
+        buffer[:] = b"after!"
+        assert bytes(store.get("a")) == b"before"
+
+    @pytest.mark.parametrize("size", [10, 2 * MIB])
+    def test_what_was_got_outlives_its_object(self, store: Store, size: int) -> None:
+        store.put("a", [b"x" * size])
+        data = store.get("a")
+        store.delete(["a"])
+        store.put("a", [b"y" * size])
+        assert data == b"x" * size
+
+    def test_gives_byte_ranges_one_after_another(self, store: Store) -> None:
+        store.put("digits", [b"0123456789"])
+        assert bytes(store.get("digits", [(8, 10), (0, 2), (5, 5)])) == b"8901"
+        assert bytes(store.get("digits", [])) == b""
+
+    @pytest.mark.parametrize("beyond", [(5, 11), (-1, 2), (4, 3)])
+    def test_refuses_a_range_beyond_the_object(self, store: Store, beyond: tuple[int, int]) -> None:
+        store.put("digits", [b"0123456789"])
+        with pytest.raises(StoreError, match="10 bytes"):
+            store.get("digits", [(0, 1), beyond])
+
+    def test_says_what_is_not_there(self, store: Store) -> None:
+        store.put("a/b", [b"1"])
+        for ask in (store.get, store.size):
+            with pytest.raises(NotFound, match="a/c"):
+                ask("a/c")
+
+    def test_puts_if_absent_once(self, store: Store) -> None:
+        assert store.put("a/record", [b"first"], if_absent=True)
+        assert not store.put("a/record", [b"second"], if_absent=True)
+        assert bytes(store.get("a/record")) == b"first"
+
+    def test_puts_an_empty_object_if_absent_once(self, store: Store) -> None:
+        assert store.put("a/lock", [], if_absent=True)
+        assert not store.put("a/lock", [], if_absent=True)
+
+    @pytest.mark.parametrize("sizes", [(1, 2), (1, 2 * MIB), (2 * MIB, 1), (2 * MIB, 3 * MIB)])
+    def test_the_last_put_holds(self, store: Store, sizes: tuple[int, int]) -> None:
+        for size in sizes:
+            assert store.put("a", [b"x" * size])
+        assert store.size("a") == sizes[-1]
+        assert store.list("a") == ["a"]
+        assert not store.put("a", [b"late"], if_absent=True)
+
+    def test_takes_back_what_is_deleted(self, store: Store) -> None:
+        for key in ("a/0", "a/1", "b"):
+            store.put(key, [b"x" * 2 * MIB if key == "b" else b"x"])
+        store.delete(["a/0", "b", "never/there"])
+        store.delete(["a/0"])
+        assert store.list("") == ["a/1"]
+        assert store.put("b", [b"again"], if_absent=True)
+
+    def test_lists_sorted_by_prefix(self, store: Store) -> None:
+        keys = ["a/1", "a/10", "a/2", "a-b/x", "ab", "b/a/1", "b/a.b", "ä/1", "A"]
+        for key in keys:
+            store.put(key, [b""])
+        assert store.list("") == sorted(keys)
+        assert store.list("a") == ["a-b/x", "a/1", "a/10", "a/2", "ab"]
+        assert store.list("a/1") == ["a/1", "a/10"]
+        assert store.list("b/a") == ["b/a.b", "b/a/1"]
+        assert store.list("b/a/") == ["b/a/1"]
+        assert store.list("none") == store.list("a/1/2") == []
+
+    @pytest.mark.parametrize("after", ["", "a", "a/1", "a/10", "a/15", "b/a", "b/a.", "b/a/1", "zz"])
+    def test_lists_what_comes_after(self, store: Store, after: str) -> None:
+        keys = ["a/1", "a/10", "a/2", "ab", "b/a/1", "b/a.b"]
+        for key in keys:
+            store.put(key, [b""])
+        assert store.list("", after) == sorted(key for key in keys if key > after)
+        assert store.list("a/", after) == sorted(key for key in keys if key > after and key.startswith("a/"))
+
+    def test_lists_a_thousand_at_a_time(self, store: Store) -> None:
+        keys = sorted(f"n/{number % 7}/{number}" for number in range(1003))
+        for key in keys:
+            store.put(key, [b""])
+        page = store.list("n/")
+        assert page == keys[:1000]
+        assert store.list("n/", page[-1]) == keys[1000:]
+
+    @pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/../../b", ".", "a/.hidden", "a\0b"])
+    def test_refuses_what_is_no_key(self, store: Store, key: str) -> None:
+        for use in (store.get, store.size, lambda key: store.put(key, [b""]), lambda key: store.delete([key])):
+            with pytest.raises(StoreError, match="is no key"):
+                use(key)
+
+    def test_can_be_opened_by_its_url(self, store: Store) -> None:
+        store.put("a", [b"1"])
+        other = open_store(store.url)
+        assert other.url == store.url
+        assert bytes(other.get("a")) == b"1"
+        other.put("b", [b"2" * 2 * MIB])
+        assert store.list("") == ["a", "b"]
+
+    def test_is_a_store(self, store: Store) -> None:
+        assert isinstance(store, Store)

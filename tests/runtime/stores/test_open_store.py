@@ -1,0 +1,16 @@
+import pytest
+
+from cloudburst.errors import SettingsError, StoreError
+from cloudburst.runtime.stores import open_store
+
+
+@pytest.mark.parametrize("url", ["", "s4://bucket", "/var/tmp", "memory"])
+def test_an_unknown_url_is_an_error_that_names_it(url):
+    with pytest.raises(StoreError, match="No store has the url"):
+        open_store(url)
+
+
+def test_a_url_of_an_unusable_directory_says_the_mend(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"init_local\(storage="):
+        open_store(f"file://{tmp_path}/file/below")
