@@ -89,10 +89,8 @@ class Bare:
     def __init__(self, function: bytes, arguments: tuple[Any, ...]) -> None:
         self.function = function
         self.arguments = arguments
-        parts = [function]
-        for argument in arguments:
-            parts.append(argument.key if type(argument) is Bare else b"%d" % argument)
-        self.key = blake2b(b"".join(parts), digest_size=16).digest()
+        keys = [argument.key if type(argument) is Bare else b"%d" % argument for argument in arguments]
+        self.key = blake2b(b"".join([function, *keys]), digest_size=16).digest()
 
 
 def with_floor(shape: str, nodes: int) -> Figures:
@@ -128,7 +126,7 @@ def with_dask(shape: str, nodes: int) -> Figures:
 
 
 def with_hamilton(shape: str, nodes: int) -> Figures:
-    """Hamilton's calls are functions of a module, each naming its sources as parameters: timed is building the driver."""
+    """Hamilton's calls are functions of a module that name their sources; timed is the making of its driver."""
     from hamilton import driver
 
     lines: list[str] = []
@@ -138,7 +136,9 @@ def with_hamilton(shape: str, nodes: int) -> Figures:
             *parents, _scalar = arguments
             name = f"n{len(lines)}"
             parameters = ", ".join(f"{parent}: int" for parent in parents)
-            lines.append(f"def {name}({parameters}) -> int:\n    return {function.__name__}({', '.join(map(str, arguments))})\n")
+            lines.append(
+                f"def {name}({parameters}) -> int:\n    return {function.__name__}({', '.join(map(str, arguments))})\n"
+            )
             return name
 
         return call
@@ -167,11 +167,14 @@ FAMILY = Family(
         "Hamilton": with_hamilton,
     },
     metrics={
-        "time": Metric("µs a node", goal="≤ 2.5 × the floor; ahead of ray, Hamilton, dask.delayed; of redun at 100,000"),
+        "time": Metric(
+            "µs a node", goal="≤ 2.5 × the floor; ahead of ray, Hamilton, dask.delayed; of redun at 100,000"
+        ),
         "memory": Metric("B a node", goal="≤ 500"),
     },
     settings=[{"shape": shape, "nodes": nodes} for nodes in (10_000, 100_000) for shape in SHAPES],
     cap_s=15.0,
-    note="The floor is a bare slotted node keyed by a blake2b digest of its children's keys. Memory is what tracemalloc "
-    "counts for a second graph of 10,000 nodes. Of Hamilton only the making of its driver is timed, not that of its module.",
+    note="The floor is a bare slotted node keyed by a blake2b digest of its children's keys. Memory is what "
+    "tracemalloc counts for a second graph of 10,000 nodes. Of Hamilton only the making of its driver is timed, not "
+    "that of its module.",
 )

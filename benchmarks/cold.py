@@ -80,7 +80,9 @@ def first_result(who: str) -> float:
         script = Path(folder, "program.py")
         script.write_text(PROGRAMS[who])
         began = time.perf_counter()
-        with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as started:
+        with subprocess.Popen(
+            [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as started:
             line = started.stdout.readline()
             seconds = time.perf_counter() - began
             started.stdout.read()
@@ -114,6 +116,6 @@ FAMILY = Family(
     title="From nothing to the first result",
     contenders={who: lambda who=who: measured(who) for who in IMPORTS},
     metrics={"first result": Metric("s", goal="≤ 0.5"), "import": Metric("ms", goal="≤ 60")},
-    note="First result: from starting Python to the line that it prints, workers spawned on the way, no pandas. Import: what it "
-    "adds to bare Python.",
+    note="First result: from starting Python to the line that it prints, workers spawned on the way, no pandas. "
+    "Import: what it adds to bare Python.",
 )

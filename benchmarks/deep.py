@@ -69,7 +69,7 @@ def deepest(works: Callable[[int], int]) -> Figures:
                 raise RuntimeError(f"{depth} steps were not counted")
         except RecursionError:
             break
-        except Exception as error:  # noqa: BLE001 -- peers wrap the recursion error in their own
+        except Exception as error:  # peers wrap the recursion error in their own
             if "ecursion" not in f"{error!r} {error.__cause__!r}":
                 raise
             break
@@ -116,7 +116,9 @@ def with_hamilton(recursion_limit: int) -> Figures:
     sys.setrecursionlimit(recursion_limit)
 
     def works(depth: int) -> int:
-        lines = [f"def n{place}(n{place - 1}: int) -> int:\n    return n{place - 1} + 1\n" for place in range(1, depth + 1)]
+        lines = [
+            f"def n{place}(n{place - 1}: int) -> int:\n    return n{place - 1} + 1\n" for place in range(1, depth + 1)
+        ]
         module = ModuleType(f"written_{depth}")
         sys.modules[module.__name__] = module
         exec("def n0() -> int:\n    return 0\n" + "".join(lines), vars(module))
@@ -154,5 +156,7 @@ FAMILY = Family(
     metrics={"depth": Metric("operations", "higher", goal=f"{OPS:,}")} | {name: Metric("s") for name in SECONDS},
     settings=[{"recursion_limit": 1_000}, {"recursion_limit": 200}],
     cap_s=30.0,
-    note="Depth is the deepest chain that was computed, of " + ", ".join(f"{depth:,}" for depth in DEPTHS) + ", within 30 s.",
+    note="Depth is the deepest chain that was computed, of "
+    + ", ".join(f"{depth:,}" for depth in DEPTHS)
+    + ", within 30 s.",
 )

@@ -115,6 +115,6 @@ FAMILY = Family(
     },
     metrics={"hop": Metric("ms a hop", goal="≤ 0.5")},
     settings=[{"hops": 1_000}],
-    note="Each call takes what the one before returned. A pool of concurrent.futures or loky is told each result and asked "
-    "anew; the others are given the whole chain, redun in chains of a hundred.",
+    note="Each call takes what the one before returned. Pools of concurrent.futures and loky are asked anew with each "
+    "result; the others are given the whole chain, redun in chains of a hundred.",
 )

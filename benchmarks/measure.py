@@ -1,8 +1,8 @@
 """Takes every measurement in a fresh process, the contenders in turn, round after round.
 
-A *family* is one file here: contenders (functions of a setting that return figures by the name of their metric), the settings
-they are given, and what the figures mean. A contender that fails or takes longer than the family's cap is told once and
-left out of the rounds that follow.
+A *family* is one file here: contenders (functions of a setting that return figures by the name of their metric), the
+settings they are given, and what the figures mean. A contender that fails or takes longer than the family's cap is told
+once and left out of the rounds that follow.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ def measure(name: str, say: Callable[[str], None], rounds: int | None = None) ->
                     out.add(who)
                     for row in here.values():
                         row.failures[who] = failure
-                told = ", ".join(f"{metric} {figure:.4g} {family.metrics[metric].unit}" for metric, figure in figures.items())
+                told = ", ".join(
+                    f"{metric} {figure:.4g} {family.metrics[metric].unit}" for metric, figure in figures.items()
+                )
                 say(f"{name} {describe(setting)} {turn + 1}: {who}: {failure or told}")
         rows += here.values()
     return rows
@@ -120,13 +122,19 @@ def measure(name: str, say: Callable[[str], None], rounds: int | None = None) ->
 
 def describe(setting: Mapping[str, Any]) -> str:
     """A setting in words: ``chain, 10,000 nodes``."""
-    return ", ".join(f"{value:,} {key.replace('_', ' ')}" if isinstance(value, int) else str(value) for key, value in setting.items())
+    return ", ".join(
+        f"{value:,} {key.replace('_', ' ')}" if isinstance(value, int) else str(value) for key, value in setting.items()
+    )
 
 
 def in_a_fresh_process(name: str, who: str, setting: Mapping[str, Any], cap_s: float) -> tuple[Figures, str]:
     """Run one contender once; its figures, or none and why."""
     command = [sys.executable, "-m", "benchmarks.measure", name, who, json.dumps(dict(setting))]
-    quiet = os.environ | {"CLOUDBURST_PROGRESS": "0", "HAMILTON_AUTOLOAD_EXTENSIONS": "0", "HAMILTON_TELEMETRY_ENABLED": "false"}
+    quiet = os.environ | {
+        "CLOUDBURST_PROGRESS": "0",
+        "HAMILTON_AUTOLOAD_EXTENSIONS": "0",
+        "HAMILTON_TELEMETRY_ENABLED": "false",
+    }
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=quiet)
     try:
         out, err = started.communicate(timeout=cap_s)

@@ -30,7 +30,9 @@ class Watch:
         self._watcher.stdout.readline()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         told, _ = self._watcher.communicate("done\n")
         self.peak = int(told)
 

@@ -60,5 +60,5 @@ FAMILY = Family(
     contenders={"cloudburst": with_cloudburst, "dask.optimize": with_dask},
     metrics={"time": Metric("µs a node", goal="≤ 15")},
     settings=[{"what": "stages"}, {"what": "operators on stages"}],
-    note=f"{NODES:,} nodes in lanes of {STEPS + 1}, half of them equal to others. cloudburst: capture, all passes and the plan.",
+    note=f"{NODES:,} nodes in lanes of {STEPS + 1}, half equal to others. cloudburst captures, optimizes and plans.",
 )

@@ -45,12 +45,16 @@ def with_map(calls: int) -> Figures:
 
 def with_futures(calls: int) -> Figures:
     with process_pool() as pool:
-        return rate(calls, lambda numbers: [sent.result() for sent in [pool.submit(same, number) for number in numbers]])
+        return rate(
+            calls, lambda numbers: [sent.result() for sent in [pool.submit(same, number) for number in numbers]]
+        )
 
 
 def with_loky(calls: int) -> Figures:
     with loky_pool() as pool:
-        return rate(calls, lambda numbers: [sent.result() for sent in [pool.submit(same, number) for number in numbers]])
+        return rate(
+            calls, lambda numbers: [sent.result() for sent in [pool.submit(same, number) for number in numbers]]
+        )
 
 
 def with_ray(calls: int) -> Figures:

@@ -1,9 +1,9 @@
 """Arguments as the graph keeps them: expressions, plain scalars, and snapshots that nobody writes to.
 
-What the caller does to an argument after the call changes nothing: frames are kept as shallow copies (copy-on-write keeps
-them), writable arrays are copied, other mutable values are kept as their encoded bytes. Deferreds may stand anywhere in
-lists, tuples, dicts, sets, slices and dataclasses; a Deferred where it would be lost, in a cell of a frame or inside a value
-that has to be pickled, is refused.
+What the caller does to an argument after the call changes nothing: frames are kept as shallow copies (copy-on-write
+keeps them), arrays are copied, other mutable values are kept as their encoded bytes. Deferreds may stand anywhere in
+lists, tuples, dicts, sets, slices, dataclasses and named tuples; a Deferred where it would be lost, in a cell of a frame
+or inside a value that has to be pickled, is refused.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 import sys
 import threading
-from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, MethodType
+from collections.abc import Callable, Iterable
+from itertools import chain
+from types import FunctionType, MethodType
 from typing import Any
 
 from cloudburst.errors import CaptureError, CloudburstError, DeferredError, UsageError
@@ -90,7 +91,7 @@ def _convert(value: Any, path: set[int]) -> Any:
         return value._expr
     if kind in SCALARS:
         return value if not (kind in (str, bytes) and len(value) > LONG) else _literal(value)
-    if kind in _CONTAINERS or isinstance(value, tuple) or _is_record(value):
+    if kind is slice or (_is_container(value) and _has_parts(value)):
         if id(value) in path:
             raise UsageError(f"a {kind.__name__} given as an argument holds itself: pass a value without such a loop.")
         path.add(id(value))
@@ -98,84 +99,107 @@ def _convert(value: Any, path: set[int]) -> Any:
             return _container(value, path)
         finally:
             path.discard(id(value))
-    if isinstance(value, FunctionType | MethodType) or (isinstance(value, type) and _is_by_value(value)):
-        return _function(value)
+    if _is_function(value):
+        return make(FunctionValue(value, name_of(value)[1], identify(value)))
     return _literal(value)
 
 
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset, slice})
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 
 
-def _is_record(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
-
-
-def _is_by_value(kind: type) -> bool:
-    module = sys.modules.get(kind.__module__)
-    return module is None or kind.__module__ == "__main__" or "<locals>" in kind.__qualname__
-
-
-def _function(value: Any) -> Expr:
-    return make(FunctionValue(value, name_of(value)[1], identify(value)))
-
-
-def _container(value: Any, path: set[int]) -> Any:
+def _is_container(value: Any) -> bool:
     kind = type(value)
+    return kind in _CONTAINERS or _is_record(kind)
+
+
+def _is_record(kind: type) -> bool:
+    """Whether values of a class are dataclasses or named tuples."""
+    return dataclasses.is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass or named tuple that have a value, those included that its ``__init__`` works out."""
+    names = value._fields if isinstance(value, tuple) else [field.name for field in dataclasses.fields(value)]
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
+
+
+def _has_parts(container: Any) -> bool:
+    """Whether something in a container, at any depth, is an expression or is kept better as one of its own."""
+    todo, seen = [container], {id(container)}
+    while todo:
+        for member in _members(todo.pop()):
+            if type(member) in SCALARS or id(member) in seen:
+                continue
+            if isinstance(member, Handle) or _is_function(member) or _is_data(member):
+                return True
+            if _is_container(member):
+                seen.add(id(member))
+                todo.append(member)
+    return False
+
+
+def _members(container: Any) -> Iterable[Any]:
+    kind = type(container)
     if kind is dict:
-        members: list[Any] = []
-        for key, one in value.items():
-            if isinstance(key, Handle):
+        return chain(container, container.values())
+    return container if kind in _CONTAINERS else _fields(container).values()
+
+
+def _is_function(value: Any) -> bool:
+    """Whether a value is code of the user's, which is captured when a run starts and not now."""
+    if isinstance(value, type):
+        from cloudburst.runtime.own_modules import is_own
+
+        return "<locals>" in value.__qualname__ or is_own(value.__module__)
+    return isinstance(value, FunctionType | MethodType)
+
+
+def _is_data(value: Any) -> bool:
+    """Whether a value is an array, a frame or a table, which is stored once and in its own format."""
+    library = type(value).__module__.partition(".")[0]
+    return library in ("numpy", "pandas", "polars", "pyarrow") and hasattr(value, "__len__")
+
+
+def _container(value: Any, path: set[int]) -> Expr:
+    """A container as an expression that builds it."""
+    kind = type(value)
+    if kind is slice:
+        values: list[Any] = [value.start, value.stop, value.step]
+    elif kind is dict:
+        for key in value:
+            if any(isinstance(one, Handle) for one in (key if isinstance(key, tuple) else [key])):
                 raise DeferredError(f"a Deferred cannot be a key of a dict: {_NO_VALUE}")
-            members += [_convert(key, path), _convert(one, path)]
-        name = "dict"
-    elif kind is slice:
-        members = [_convert(one, path) for one in (value.start, value.stop, value.step)]
-        return make(Build("slice"), tuple(members))
+        values = [part for pair in value.items() for part in pair]
     elif kind in _CONTAINERS:
-        members = [_convert(one, path) for one in value]
-        name = kind.__name__
+        values = list(value)
     else:
-        return _record(value, path)
-    if any(type(member) is Expr for member in members):
-        return make(Build(name), tuple(members))
-    return _literal(value)
-
-
-def _record(value: Any, path: set[int]) -> Any:
-    """A dataclass or named tuple: taken apart only where it holds something that is to be put in later."""
-    if isinstance(value, tuple):
-        names = getattr(type(value), "_fields", None)
-        if names is None:
-            return _literal(value)
-    else:
-        names = tuple(field.name for field in dataclasses.fields(value) if field.init)
-    members = [_convert(getattr(value, name), path) for name in names]
-    if not any(type(member) is Expr and not isinstance(member.what, Literal) for member in members):
-        return _literal(value)
-    kind = _convert(type(value), path)
-    pairs = [part for name, member in zip(names, members, strict=True) for part in (name, member)]
-    return make(Build("dataclass"), (kind, *pairs))
+        values = [kind, *(part for pair in _fields(value).items() for part in pair)]
+    name = kind.__name__ if kind is slice or kind in _CONTAINERS else "dataclass"
+    return make(Build(name), tuple([_convert(one, path) for one in values]))
 
 
 def _literal(value: Any) -> Expr:
+    """A snapshot: the value itself where it can be kept so that nobody writes to it, else as bytes made now."""
     kind = type(value)
-    portable = True
-    kept, nbytes = _kept(value)
-    pickled = False
-    if kept is _NOTHING:
-        kept = _encoded(value)
-        nbytes = len(kept[1])
-        pickled = True
+    naming = _Naming()
+    before = getattr(_snapshotting, "value", None)
+    _snapshotting.value = kind.__name__
     try:
-        written = digest(encode(value, _no_handle))
-    except CloudburstError:
-        raise
-    except Exception:  # no rule and no plain pickle: the encoded bytes name the value, in this process
-        if not pickled:
-            kept, pickled = _encoded(value), True
-        written = digest(b"?", kept[1])
-        portable = False
-    return make(Literal(kept, pickled, written, portable, kind.__name__, nbytes))
+        try:
+            written = digest(encode(value, naming))
+        except CloudburstError:
+            raise
+        except Exception:  # noqa: BLE001 - no rule and no plain pickle: its encoded bytes name it, in this process
+            kept: Any = _encoded(value)
+            return make(Literal(kept, True, digest(b"?", kept[1]), False, kind.__name__, len(kept[1])))
+        kept, nbytes = _kept(value)
+        pickled = kept is _NOTHING
+        if pickled:
+            kept = _encoded(value)
+            nbytes = len(kept[1])
+    finally:
+        _snapshotting.value = before
+    return make(Literal(kept, pickled, written, naming.portable, kind.__name__, nbytes))
 
 
 _NOTHING = object()
@@ -187,16 +211,16 @@ def _kept(value: Any) -> tuple[Any, int]:
     if kind in SCALARS:
         return value, len(value) if kind in (str, bytes) else 32
     if kind in _CONTAINERS and _is_plain(value):
-        return _copied(value), 32 * len(value)
+        return value if kind in (tuple, frozenset) else value.copy(), 32 * len(value)
     module = kind.__module__.partition(".")[0]
     if module == "pandas" and (pandas := sys.modules.get("pandas")) is not None:
         if isinstance(value, pandas.DataFrame | pandas.Series):
             dtypes = value.dtypes if value.ndim == 2 else [value.dtype]
-            if not any(dtype == object for dtype in dtypes):
+            if not any(getattr(dtype, "hasobject", False) for dtype in dtypes):
                 return value.copy(deep=False), int(_nbytes(value))
     elif module == "numpy" and (numpy := sys.modules.get("numpy")) is not None:
         if kind is numpy.ndarray and not value.dtype.hasobject:
-            copy = value.copy()
+            copy = value.copy("K")
             copy.flags.writeable = False
             return copy, copy.nbytes
     elif module == "pyarrow" and hasattr(value, "nbytes"):
@@ -213,15 +237,10 @@ def _is_plain(value: Any) -> bool:
     return all(type(member) in SCALARS for member in members)
 
 
-def _copied(value: Any) -> Any:
-    return value if type(value) in (tuple, frozenset) else value.copy()
-
-
 def _encoded(value: Any) -> tuple[str, bytes]:
     """The value as bytes that a worker reads, made now."""
     from cloudburst.runtime import codecs
 
-    _snapshotting.value = type(value).__name__
     try:
         name, parts = codecs.encode(value)
         return name, b"".join(parts)
@@ -235,19 +254,32 @@ def _encoded(value: Any) -> tuple[str, bytes]:
             f"an argument of type {type(value).__module__}.{type(value).__qualname__} cannot travel to a worker: "
             f"{error}. Pass the data that it is made from, and make it inside the stage."
         ) from error
-    finally:
-        _snapshotting.value = None
 
 
-def _no_handle(value: object) -> bytes | None:
-    """For ``keys.encode``: refuse a Deferred in a cell, and name functions by what they are."""
-    if isinstance(value, Handle):
-        raise DeferredError(_lost(value, "cell of a frame or array"))
-    if isinstance(value, FunctionType):
-        return b"F" + identify(value)
-    if isinstance(value, BuiltinFunctionType):
-        return encode(("builtin", *name_of(value)))
-    return None
+class _Naming:
+    """What ``keys.encode`` asks: refuses a Deferred in a cell, and sees to code, whose name is not what it does."""
+
+    __slots__ = ("_own", "portable")
+
+    def __init__(self) -> None:
+        self.portable = True
+        self._own: dict[str, bool] = {}
+
+    def __call__(self, value: object) -> bytes | None:
+        if isinstance(value, Handle):
+            raise DeferredError(_lost(value, "cell of a frame or array"))
+        if isinstance(value, FunctionType):
+            self.portable = False
+            return b"G" + identify(value)
+        module = (value if isinstance(value, type) else type(value)).__module__
+        own = self._own.get(module)
+        if own is None:
+            from cloudburst.runtime.own_modules import is_own
+
+            own = self._own[module] = is_own(module)
+        if own:
+            self.portable = False
+        return None
 
 
 _NO_VALUE = "a Deferred has no value yet. compute() it first."

@@ -1,8 +1,8 @@
 """Binders: a call's arguments, checked against a function's signature by the interpreter itself.
 
-A binder is a small function with the same parameters, made once a stage, that gives back its arguments in their canonical
-order: first the positional ones, then those that have to be named. Calling it costs a tenth of ``Signature.bind``, which is
-asked only to word the error and for calls that leave out a parameter before one that they give.
+A binder is a small function with the same parameters, made once a stage, that gives back its arguments in their
+canonical order: first the positional ones, then those that have to be named. Calling it costs a tenth of
+``Signature.bind``, which is asked only to word the error and for calls that leave parameters to their defaults.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def make_binder(signature: inspect.Signature) -> Callable[..., Bound]:
         elif parameter.kind is kinds.VAR_KEYWORD:
             written.append(f"**{name}")
             values.append(f"*{name}.values()")
-            extra = f" + _tuple({name})"
+            extra = f" + (*{name},)"
         else:
             if parameter.kind is kinds.KEYWORD_ONLY:
                 if not starred:
@@ -64,7 +64,7 @@ def make_binder(signature: inspect.Signature) -> Callable[..., Bound]:
                 written.append("/")
     inner = "".join(f"{value}, " for value in values)
     source = f"lambda {', '.join(written)}: (({inner}), {tuple(names)!r}{extra})"
-    binder: Callable[..., Bound] = eval(source, {"_absent": ABSENT, "_tuple": tuple})  # noqa: S307
+    binder: Callable[..., Bound] = eval(source, {"_absent": ABSENT})
     return binder
 
 

@@ -23,6 +23,7 @@ from cloudburst.graph.semantics import is_impure_method
 from cloudburst.operators import Operators, give_operators
 from cloudburst.promises import nearest_name, promised_type
 from cloudburst.resources import parse_size
+from cloudburst.scopes import EVALUATING, with_variables
 
 if TYPE_CHECKING:
     from cloudburst.report.explain import Explanation
@@ -334,6 +335,8 @@ class DeferredAttribute(Deferred[Any]):
         if name == "pipe" and args and (piped := getattr(args[0], "call_from", None)) is not None:
             result: Deferred[Any] = piped((wrap(self._owner), *args[1:]), kwargs, caller)
             return result
+        if name in EVALUATING and args:
+            kwargs = with_variables(kwargs, args[0], caller)
         names = tuple(kwargs)
         values = (self._owner, *map(to_argument, args), *map(to_argument, kwargs.values()))
         method = Method(name, pure=not is_impure_method(name, names))

@@ -39,14 +39,16 @@ def verdict(plan: Plan, outcome: Outcome, errors: tuple[Exception, ...], keep_go
     if keep_going:
         skipped = tuple(task_name(plan, one) for one in outcome.skipped)
         also = f", and {len(skipped)} more did not run because of that" if skipped else ""
-        group = ComputeError(f"{len(errors)} tasks of the run {plan.name} failed{also}", errors)
+        count = "1 task" if len(errors) == 1 else f"{len(errors)} tasks"
+        group = ComputeError(f"{count} of the run {plan.name} failed{also}", errors)
         group.skipped = skipped
         return group
     first, others = errors[0], errors[1:]
     if others:
         listed = "".join(f"\n  {type(error).__name__}: {_first_line(error)}" for error in others[:5])
         more = f"\n  … and {len(others) - 5} more, in Run.errors" if len(others) > 5 else ""
-        first.add_note(f"{len(others)} other tasks of this run failed too:{listed}{more}")
+        count = "1 other task" if len(others) == 1 else f"{len(others)} other tasks"
+        first.add_note(f"{count} of this run failed too:{listed}{more}")
     return first
 
 

@@ -27,11 +27,13 @@ class Kept:
         self._durable = durable
         self._lock = threading.Lock()
         self._known: dict[bytes, Artifact] = {}
+        self._keys: set[str] = set()
 
     def add(self, digest: bytes, artifact: Artifact, *, lasting: bool) -> None:
         """Remember an artifact; ``lasting`` also for later programs, where the store outlives this one."""
         with self._lock:
             self._known[digest] = artifact
+            self._keys.update(keys_of(artifact))
         if lasting and self._durable:
             record = json.dumps({"v": VERSION, "artifact": _written(artifact)}).encode()
             self._store.put(_key(digest), [record], if_absent=True)
@@ -49,7 +51,7 @@ class Kept:
     def holds(self, key: str) -> bool:
         """Whether an object of the store belongs to something kept."""
         with self._lock:
-            return any(key in keys_of(artifact) for artifact in self._known.values())
+            return key in self._keys
 
     def _recorded(self, digest: bytes) -> Artifact | None:
         try:

@@ -1,12 +1,12 @@
 """Canonical bytes of any value, and digests of them: equal bytes only for equal values.
 
-Every part is tagged with its type and carries its own length, so that no two values share an encoding: ``1``, ``True``,
-``1.0``, ``Int8`` and ``Int16`` differ, ``-0.0`` differs from ``0.0``, and so do two dicts of another order. Sets are written
-by their sorted members. Frames and arrays are written by dtype, shape, labels, attributes and content. What has no rule
-here goes by its pickle. ``==`` and ``hash()`` of a user's object are never asked.
+Every part is tagged with its type and carries its own length, so that no two values share an encoding: ``1``,
+``True``, ``1.0``, ``Int8`` and ``Int16`` differ, ``-0.0`` differs from ``0.0``, and so do two dicts of another order.
+Sets are written by their sorted members. Frames and arrays are written by dtype, shape, labels, attributes and content.
+What has no rule here goes by its pickle. ``==`` and ``hash()`` of a user's object are never asked.
 
-The same value gives the same bytes in every process and under every hash seed, as far as its pickle does. Where that cannot
-be had, two encodings for one value are right and one for two values would be a bug.
+The same value gives the same bytes in every process and under every hash seed, as far as its pickle does. Where that
+cannot be had, two encodings for one value are right and one for two values would be a bug.
 """
 
 from __future__ import annotations
@@ -177,14 +177,13 @@ def _numpy_members(value: Any, numpy: Any, out: list[bytes]) -> list[object]:
         return []
     if kind is not numpy.ndarray or value.dtype.names is not None:
         return _pickled(value, out)
-    text = value.dtype.str.encode()
+    # a dtype of variable-width strings says only in its repr what stands for a missing one
+    text = (repr(value.dtype) if value.dtype.kind == "T" else value.dtype.str).encode()
     out.append(b"A%d:%b" % (len(text), text))
     shape = tuple(value.shape)
-    if value.dtype == object:
+    if value.dtype.kind in "OT":
         return [shape, *value.ravel().tolist()]
-    if value.dtype.kind == "T":  # variable-width strings have no buffer to read
-        return [shape, *value.ravel().tolist()]
-    return [shape, _buffer(numpy.ascontiguousarray(value).view(numpy.uint8).reshape(-1).data if value.size else b"")]
+    return [shape, _buffer(numpy.ascontiguousarray(value).reshape(-1).view(numpy.uint8).data if value.nbytes else b"")]
 
 
 def _pandas_members(value: Any, pandas: Any, out: list[bytes]) -> list[object]:
@@ -203,7 +202,7 @@ def _pandas_members(value: Any, pandas: Any, out: list[bytes]) -> list[object]:
         return [value.start, value.stop, value.step, value.name]
     if kind is pandas.MultiIndex:
         out.append(b"MI%d:" % value.nlevels)
-        return [*value.names, *value.levels, *(numpy_codes for numpy_codes in value.codes)]
+        return [*value.names, *value.levels, *value.codes]
     if isinstance(value, pandas.Index) and kind.__module__.startswith("pandas.core.indexes"):
         out.append(b"IX" + _str(kind.__name__))
         return [value.name, getattr(value, "freqstr", None), _column(value.array)]

@@ -60,10 +60,11 @@ def capture_functions(nodes: Sequence[Expr]) -> Captures:
     return Captures(found, why_not)
 
 
-def materials(graph: Graph, captures: Captures, store: Store, prefix: str) -> Materials:
+def materials(graph: Graph, captures: Captures, store: Store | None, prefix: str) -> Materials:
     """Functions by the ids under which they travel, and the values that no task makes, stored.
 
-    Large values are written to the store here, before anything is dispatched.
+    Large values are written to the store here, before anything is dispatched; without a store, because nothing will be
+    dispatched, only their sizes are told.
     """
     ids: dict[bytes, str] = {}
     functions: dict[str, Function] = {}
@@ -86,14 +87,19 @@ def materials(graph: Graph, captures: Captures, store: Store, prefix: str) -> Ma
     return Materials(ids, functions, given)
 
 
-def _give(leaf: Expr, parts: bool, given: dict[tuple[bytes, bool], Artifact], store: Store, prefix: str) -> None:
+def _give(
+    leaf: Expr, parts: bool, given: dict[tuple[bytes, bool], Artifact], store: Store | None, prefix: str
+) -> None:
     if (leaf.key, parts) not in given:
         what = leaf.what
+        assert isinstance(what, Literal | Stored)
+        if store is None:
+            given[leaf.key, parts] = what.artifact if isinstance(what, Stored) else Artifact("given", b"", what.nbytes)
+            return
         key = f"{prefix}/given/{leaf.key.hex()}{'-parts' if parts else ''}"
         if isinstance(what, Stored):
             given[leaf.key, parts] = _stored(what, parts, store, key)
         else:
-            assert isinstance(what, Literal)
             given[leaf.key, parts] = _written(what, parts, store, key)
 
 

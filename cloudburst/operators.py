@@ -56,8 +56,9 @@ class Operators(Handle):
         def __rpow__(self, other: Any) -> Deferred[Any]: ...
         def __lt__(self, other: Any) -> Deferred[Any]: ...
         def __le__(self, other: Any) -> Deferred[Any]: ...
-        def __eq__(self, other: Any) -> Deferred[Any]: ...  # type: ignore[override]
-        def __ne__(self, other: Any) -> Deferred[Any]: ...  # type: ignore[override]
+        def __eq__(self, other: object) -> Deferred[Any]: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> Deferred[Any]: ...  # type: ignore[override]
+        def __hash__(self) -> int: ...
         def __gt__(self, other: Any) -> Deferred[Any]: ...
         def __ge__(self, other: Any) -> Deferred[Any]: ...
         def __neg__(self) -> Deferred[Any]: ...
@@ -69,21 +70,21 @@ class Operators(Handle):
         def __ceil__(self) -> Deferred[Any]: ...
 
 
-def give_operators(deferred: type, wrap: Callable[[Expr], Any]) -> None:
+def give_operators(deferred: Any, wrap: Callable[[Expr], Any]) -> None:
     """Define every operator on the class; ``wrap`` makes a handle of an expression."""
     for name in REFLECTED:
         method = name.strip("_")
         setattr(deferred, f"__{method}__", _forward(name, deferred, wrap))
         setattr(deferred, f"__r{method}__", _reflected(name, wrap))
-    setattr(deferred, "__pow__", _power(wrap))
-    setattr(deferred, "__rpow__", _reflected("pow", wrap))
+    deferred.__pow__ = _power(wrap)
+    deferred.__rpow__ = _reflected("pow", wrap)
     for name in COMPARISONS:
         setattr(deferred, f"__{name}__", _forward(name, deferred, wrap))
     for name in UNARY:
         setattr(deferred, f"__{name}__", _unary(name, wrap))
 
 
-def _forward(name: str, deferred: type, wrap: Callable[[Expr], Any]) -> Callable[[Any, Any], Any]:
+def _forward(name: str, deferred: Any, wrap: Callable[[Expr], Any]) -> Callable[[Any, Any], Any]:
     operator = Operator(name)
     prefix = b"%d:" % len(operator.head) + operator.head + b"@"
     new: Any = object.__new__

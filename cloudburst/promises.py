@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import difflib
+import inspect
 import typing
 from functools import lru_cache
-from typing import Any
+from types import FunctionType, UnionType
 
 from cloudburst.graph.expr import Expr
 from cloudburst.graph.nodes import Call
@@ -14,25 +15,36 @@ from cloudburst.graph.nodes import Call
 def promised_type(expr: Expr) -> type | None:
     """The class that the function's annotation says it returns, where the expression is a call and it says so."""
     what = expr.what
-    if not isinstance(what, Call) or what.fans:
+    if not isinstance(what, Call) or what.fans or type(what.function) is not FunctionType:
         return None
     return _return_type(what.function)
 
 
 @lru_cache(maxsize=4096)
-def _return_type(function: Any) -> type | None:
-    annotations = getattr(function, "__annotations__", None)
-    if not annotations or "return" not in annotations:
-        return None
-    hint = annotations["return"]
+def _return_type(function: FunctionType) -> type | None:
+    hint = function.__annotations__.get("return")
     if isinstance(hint, str):
-        module = sys.modules.get(function.__module__)
         try:
-            hint = eval(hint, getattr(function, "__globals__", getattr(module, "__dict__", {})))  # noqa: S307
-        except Exception:  # the name is not there, as under TYPE_CHECKING: nothing is promised
+            hint = eval(hint, function.__globals__)
+        except Exception:  # noqa: BLE001 - the name is not there, as under TYPE_CHECKING: nothing is promised
             return None
     hint = typing.get_origin(hint) or hint
-    return hint if isinstance(hint, type) and hint is not object and hint is not type(None) else None
+    return hint if isinstance(hint, type) and not _is_open(hint) else None
+
+
+def _is_open(kind: type) -> bool:
+    """Whether a class says little about which names its values have: a union, a protocol, an abstract class."""
+    return (
+        kind in (object, type, type(None), UnionType)
+        or kind.__module__ in ("typing", "collections.abc")
+        or getattr(kind, "_is_protocol", False)
+        or inspect.isabstract(kind)
+    )
+
+
+def has_name(kind: type, name: str) -> bool:
+    """Whether values of a class have that name, as far as the class says."""
+    return hasattr(kind, name) or any(name in vars(one).get("__annotations__", ()) for one in kind.__mro__)
 
 
 def nearest_name(kind: type, name: str) -> str:
@@ -41,7 +53,5 @@ def nearest_name(kind: type, name: str) -> str:
     >>> nearest_name(str, "uper")
     ": did you mean 'upper'?"
     """
-    import difflib
-
     near = difflib.get_close_matches(name, [one for one in dir(kind) if one[0] != "_"], n=1)
     return f": did you mean {near[0]!r}?" if near else ""

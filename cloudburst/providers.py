@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -150,20 +151,40 @@ class LocalProvider:
         if self.settings.storage is not None:
             self._store = LocalStore(self.settings.storage)
             return
-        root = Path(tempfile.mkdtemp(prefix="cloudburst-"))
-        self._private.append(root)
-        shm = Path("/dev/shm")
+        root = self._private_directory(Path(tempfile.gettempdir()))
+        in_memory = Path("/dev/shm")
         fast = None
-        if shm.is_dir() and os.access(shm, os.W_OK):
-            fast = Path(tempfile.mkdtemp(prefix="cloudburst-", dir=shm))
-            self._private.append(fast)
+        if in_memory.is_dir() and os.access(in_memory, os.W_OK):
+            fast = self._private_directory(in_memory)
         self._store = LocalStore(root, fast_root=fast)
 
     def _workdir(self) -> Path:
-        path = Path(tempfile.mkdtemp(prefix="cloudburst-logs-"))
         with self._lock:
-            self._private.append(path)
+            return self._private_directory(Path(tempfile.gettempdir()))
+
+    def _private_directory(self, parent: Path) -> Path:
+        """A new directory that goes with this process; those that killed processes left there are removed first."""
+        _sweep(parent)
+        path = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-", dir=parent))
+        self._private.append(path)
         return path
+
+
+def _sweep(parent: Path) -> None:
+    for left in parent.glob(f"{_MARK}[0-9]*-*"):
+        number = left.name.removeprefix(_MARK).partition("-")[0]
+        if number.isdigit() and not _is_alive(int(number)) and left.stat().st_uid == os.getuid():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _surroundings() -> object:
@@ -173,6 +194,8 @@ def _surroundings() -> object:
         place = ""
     return place, hash(frozenset(os.environ.items()))
 
+
+_MARK = "cloudburst-"
 
 _lock = threading.Lock()
 _current: LocalProvider | None = None
@@ -259,7 +282,21 @@ def _close_at_exit() -> None:
     with _lock:
         provider = _current
     if provider is not None:
-        provider.close()
+        with _uninterrupted():
+            provider.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C is not heard while what must go is going."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 atexit.register(_close_at_exit)

@@ -8,12 +8,16 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from time import monotonic
 from typing import Any, Generic, Literal, TypeVar
 
 from cloudburst.diagnosis import TaskLog
 from cloudburst.errors import Cancelled
 
 T = TypeVar("T")
+
+_END_S = 5.0
 
 
 Status = Literal["running", "done", "failed", "cancelled"]
@@ -105,8 +109,15 @@ class Run(Generic[T]):
         except BaseException:
             if not self._future.done():
                 self.cancel("interrupted")
-                self._thread.join(timeout=5)
+                self._wait_for_end()
             raise
+
+    def _wait_for_end(self) -> None:
+        """Wait until nothing is running any more; a second Ctrl-C does not break that off."""
+        until = monotonic() + _END_S
+        while self._thread.is_alive() and monotonic() < until:
+            with suppress(KeyboardInterrupt):
+                self._thread.join(until - monotonic())
 
     def cancel(self, reason: str = "cancelled by the user") -> None:
         """Stop all its tasks; ``result()`` raises ``Cancelled``. Nothing happens if it is over."""
@@ -166,7 +177,7 @@ def _cancel_all() -> None:
     """At the end of the program nothing may be left running."""
     for run in list(_alive):
         run.cancel("the program ended")
-        run._thread.join(timeout=5)
+        run._wait_for_end()
 
 
 atexit.register(_cancel_all)

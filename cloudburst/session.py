@@ -48,7 +48,7 @@ class Prepared:
 
 
 def prepare(
-    roots: Sequence[Expr], provider: Provider | None = None, name: str | None = None, *, optimized: bool = True
+    roots: Sequence[Expr], provider: Provider | None = None, name: str | None = None, *, optimized: bool = True, dry: bool = False
 ) -> Prepared:
     """Capture what the expressions need, optimize and plan them; nothing is run.
 
@@ -61,7 +61,7 @@ def prepare(
     """
     provider = provider or providers.current()
     with _collector_at_rest():
-        return _prepared(roots, provider, name or settings.script_name(), optimized)
+        return _prepared(roots, provider, name or settings.script_name(), optimized, dry)
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _prepared(roots: Sequence[Expr], provider: Provider, name: str, optimized: bool) -> Prepared:
+def _prepared(roots: Sequence[Expr], provider: Provider, name: str, optimized: bool, dry: bool) -> Prepared:
     prefix = run_prefix(name, uuid.uuid4().hex[:8])
     written = topological(roots)
     captures = capture_functions(written)
@@ -93,7 +93,7 @@ def _prepared(roots: Sequence[Expr], provider: Provider, name: str, optimized: b
     plan = make_plan(
         graph,
         grouping,
-        materials(graph, captures, provider.store, prefix),
+        materials(graph, captures, None if dry else provider.store, prefix),
         name=name,
         default=provider.default_size,
     )
@@ -143,7 +143,7 @@ def explain(roots: Sequence[Expr], *, optimize: bool = True) -> Explanation:
     """What would run."""
     from cloudburst.report.explain import Explanation
 
-    prepared = prepare(roots, optimized=optimize)
+    prepared = prepare(roots, optimized=optimize, dry=True)
     return Explanation.of(prepared.plan, prepared.graph, prepared.grouping, prepared.why_not)
 
 
@@ -151,7 +151,7 @@ def visualize(roots: Sequence[Expr], path: str | None = None) -> Picture:
     """What would run, as a picture."""
     from cloudburst.report.picture import Picture
 
-    picture = Picture.of(prepare(roots).plan)
+    picture = Picture.of(prepare(roots, dry=True).plan)
     if path is not None:
         picture.save(path)
     return picture

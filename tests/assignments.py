@@ -18,7 +18,9 @@ def slot(number: int) -> slice:
     return slice(number)
 
 
-def step(kind: Any, what: str = "", *values: object, own: tuple[int, ...] = (), free: tuple[int, ...] = (), **named: object) -> Step:
+def step(
+    kind: Any, what: str = "", *values: object, own: tuple[int, ...] = (), free: tuple[int, ...] = (), **named: object
+) -> Step:
     """A step; arguments that :func:`slot` made are references."""
     both = [*values, *named.values()]
     refs = tuple((place, one.stop) for place, one in enumerate(both) if isinstance(one, slice))

@@ -1,8 +1,9 @@
 """The node of the graph: immutable, and named at birth by its content.
 
-An expression is what it does, its arguments, and a key made of both. Arguments are other expressions or plain scalars. The
-key is made when the node is made, from the keys of its arguments, so that nothing ever has to walk down a chain to name it.
-Equality and hash are the key. The place in the user's program is carried along for messages and is no part of the key.
+An expression is what it does, its arguments, and a key made of both. Arguments are other expressions or plain scalars.
+The key is made when the node is made, from the keys of its arguments, so that nothing ever has to walk down a chain to
+name it. Equality and hash are the key. The place in the user's program is carried along for messages and is no part of
+the key.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Expr:
 
 
 def written(head: bytes, args: Sequence[Any], names: tuple[str, ...], *, of: dict[bytes, bytes] | None = None) -> bytes:
-    """The identity of a node from those of its parts: with ``of``, children are named by what it says for their keys."""
+    """The identity of a node from those of its parts; ``of`` says what children are named by, their keys if left out."""
     parts = [b"%d:" % len(head), head]
     for arg in args:
         if type(arg) is Expr:
@@ -62,8 +63,13 @@ def written(head: bytes, args: Sequence[Any], names: tuple[str, ...], *, of: dic
         else:
             parts.append(SCALARS[type(arg)](arg))
     if names:
-        parts.append(b"k" + ",".join(names).encode())
+        parts.append(named(names))
     return blake2b(b"".join(parts), digest_size=16).digest()
+
+
+def named(names: tuple[str, ...]) -> bytes:
+    """What keyword names add to a key: a name may hold any character, so they are not just joined."""
+    return b"k" + repr(names).encode()
 
 
 def make(

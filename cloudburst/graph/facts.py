@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 class Facts:
     """The world as a run finds it.
 
-    ``digests`` says for each function's identity what it captured, ``None`` where that has no digest; ``impure`` what it
-    reaches that differs from call to call; ``present`` which values are stored already, by digest.
+    ``digests`` says for each function's identity what it captured, ``None`` where that has no digest; ``impure`` what
+    it reaches that differs from call to call; ``present`` which values are stored already, by digest.
     """
 
     digests: Mapping[bytes, bytes | None] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""Which function object a function is: module, qualified name, and its ordinal among those of that name in this process.
+"""Which function object a function is: module, qualified name, and its ordinal among those of that name here.
 
-Two functions are never one because they look alike: ``make(1)`` and ``make(2)`` share their code and their name, and get
-ordinals of their own. The same program makes the same functions in the same order and so the same identities. Objects are
-told apart by ``is``; their ``==`` and ``hash()`` are not asked.
+Two functions are never one because they look alike: ``make(1)`` and ``make(2)`` share their code and their name, and
+get ordinals of their own. The same program makes the same functions in the same order and so the same identities.
+Objects are told apart by ``is``; their ``==`` and ``hash()`` are not asked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an expression can be: the kinds of node, each a small frozen record.
 
-A kind knows its ``head``: the bytes that stand for it in a key. Everything else about a node, its arguments and its key,
-is the same for all kinds and stands in ``expr.py``.
+A kind knows its ``head``: the bytes that stand for it in a key. Everything else about a node, its arguments and its
+key, is the same for all kinds and stands in ``expr.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Any
 
 from cloudburst.keys import digest, encode
 from cloudburst.resources import Size
+
+ANY_SIZE = Size()
+"""Whatever the provider gives by default."""
 
 _nonces = count(1)
 
@@ -26,7 +29,7 @@ def nonce() -> bytes:
 class Policy:
     """How a stage is performed: what the user said beside the function."""
 
-    size: Size = Size()
+    size: Size = ANY_SIZE
     timeout_s: float | None = None
     retries: int = 0
     cache: bool = False
@@ -49,8 +52,6 @@ class Call:
     pure: bool = True
     fans: bool = False
     """Its first argument is a list over which it is mapped, and its value the list of results."""
-    returns: Any = None
-    """The class that its annotation promises, where it has one."""
     head: bytes = field(init=False)
     policy_written: bytes = field(init=False)
     label: str = field(init=False)

@@ -1,12 +1,17 @@
-"""What is known of pandas' own names: which make less of a value, which are views on it, which write to it, which are impure.
+"""What is known of pandas' own names: which make less of a value, which are views on it, which write, which are impure.
 
 A name that is in no table is taken as the worst: it makes more, it may write, and it is worked out where it is used.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+
 from cloudburst.graph.expr import Expr
-from cloudburst.graph.nodes import Attribute, Build, Method, Operator
+from cloudburst.graph.nodes import Attribute, Build, FunctionValue, Literal, Method, Operator
+
+_URL = re.compile(r"[a-z][a-z0-9+]+://")
 
 ACCESSORS = frozenset({"str", "dt", "cat", "sparse", "struct", "list", "loc", "iloc", "at", "iat", "plot", "style"})
 """Attributes that are views on a value and cannot leave the process."""
@@ -33,22 +38,37 @@ WRITING = frozenset(
 )
 """Methods that may write to the value itself, on pandas or on other types."""
 
-IMPURE_METHODS = frozenset({"to_csv", "to_parquet", "to_sql", "to_excel", "to_json", "to_feather", "to_pickle", "to_hdf",
-                            "to_orc", "to_stata", "to_html", "to_latex", "to_markdown", "to_xml", "to_clipboard",
-                            "to_iceberg"})  # fmt: skip
+IMPURE_METHODS = frozenset(
+    "to_csv to_parquet to_sql to_excel to_json to_feather to_pickle to_hdf to_orc to_stata to_html to_latex "
+    "to_markdown to_xml to_clipboard to_iceberg".split()
+)
 """Methods that write somewhere: each call is its own."""
 
-IMPURE_READERS = frozenset({"read_sql", "read_sql_query", "read_sql_table", "read_clipboard", "read_html", "read_iceberg"})
+IMPURE_READERS = frozenset("read_sql read_sql_query read_sql_table read_clipboard read_html read_iceberg".split())
 """Functions of pandas that read what may change under one name."""
 
 
-def is_impure_method(name: str, keywords: tuple[str, ...]) -> bool:
+def is_impure_method(name: str, keywords: Mapping[str, object]) -> bool:
     """Whether two equal calls of this method may differ.
 
-    >>> is_impure_method("sample", ()), is_impure_method("sample", ("random_state",)), is_impure_method("sum", ())
+    >>> is_impure_method("sample", {}), is_impure_method("sample", {"random_state": 1}), is_impure_method("sum", {})
     (True, False, False)
     """
-    return name in IMPURE_METHODS or (name == "sample" and "random_state" not in keywords)
+    return name in IMPURE_METHODS or (name == "sample" and keywords.get("random_state") is None)
+
+
+def is_impure_reader(name: str, args: Sequence[object], keywords: Mapping[str, object]) -> bool:
+    """Whether a function of pandas reads what may change under one name: a database, the clipboard, a URL.
+
+    >>> is_impure_reader("read_sql", (), {}), is_impure_reader("read_csv", ("https://a.org/b.csv",), {})
+    (True, True)
+    >>> is_impure_reader("read_csv", ("b.csv",), {}), is_impure_reader("to_datetime", ("https://a.org",), {})
+    (False, False)
+    """
+    if name in IMPURE_READERS:
+        return True
+    given = (*args[:1], *keywords.values())
+    return name.startswith("read_") and any(isinstance(one, str) and _URL.match(one) for one in given)
 
 
 def is_view(node: Expr, views: set[bytes]) -> bool:
@@ -80,7 +100,7 @@ def shrinks(node: Expr) -> bool:
         return what.name in SHRINKING
     if isinstance(what, Attribute):
         return True
-    return isinstance(what, Operator) and what.name in ("getitem", "len")
+    return isinstance(what, Operator) and what.name == "getitem"
 
 
 def is_projection(node: Expr) -> bool:
@@ -91,17 +111,20 @@ def is_projection(node: Expr) -> bool:
     if not (isinstance(what, Operator) and what.name == "getitem"):
         return False
     index = node.args[1]
-    return type(index) is str or (type(index) is Expr and isinstance(index.what, Build) and not index.children)
+    if type(index) is not Expr:
+        return type(index) is str
+    labels = index.what.value if isinstance(index.what, Literal) else None
+    return type(labels) is list and all(type(label) is str for label in labels)
 
 
 def may_write(node: Expr) -> bool:
-    """Whether the op may write to its arguments."""
+    """Whether the op may write to its arguments; a function that it is given may do anything."""
     what = node.what
-    if isinstance(what, Attribute | Build):
+    if isinstance(what, Attribute | Build | Operator):
         return False
-    if isinstance(what, Operator):
-        return what.name.startswith("i") and what.name in ("iadd", "isub", "imul")
-    return not isinstance(what, Method) or what.name in WRITING or what.name not in _PURE_METHODS
+    if not isinstance(what, Method) or what.name in WRITING or what.name not in _PURE_METHODS:
+        return True
+    return any(isinstance(child.what, FunctionValue) for child in node.children)
 
 
 _PURE_METHODS = SHRINKING | WINDOWS | frozenset(

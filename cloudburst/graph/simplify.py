@@ -9,7 +9,7 @@ from cloudburst.graph.nodes import Build, Operator
 from cloudburst.graph.walk import topological
 
 
-def simplify(graph: Graph, facts: Facts) -> Graph:
+def simplify(graph: Graph, _facts: Facts) -> Graph:
     """Replace ``[a, b][0]`` by ``a``, and the like for tuples and dicts.
 
     >>> from cloudburst.graph.nodes import Attribute
@@ -28,7 +28,7 @@ def simplify(graph: Graph, facts: Facts) -> Graph:
             args = tuple(new[arg.key] if type(arg) is Expr else arg for arg in node.args)
             now = make(node.what, args, node.names, node.code, node.lasti)
             if node.key in digests:
-                digests[now.key] = digests[node.key]
+                digests.setdefault(now.key, digests[node.key])
         new[node.key] = _taken(now) or now
     roots = tuple(new[root.key] for root in graph.roots)
     nodes = tuple(topological(roots))

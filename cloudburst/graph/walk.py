@@ -40,7 +40,7 @@ def topological(roots: Iterable[Expr], identity: Callable[[Expr], Hashable] = _k
             before = len(stack)
             for arg in node.args:
                 if type(arg) is Expr and identity(arg) not in placed:
-                    stack.append(arg)
+                    stack.append(arg)  # noqa: PERF401 - a generator costs more than one or two arguments do
             new = len(stack) - before
             if new > 1:
                 stack[before:] = stack[: before - 1 : -1]

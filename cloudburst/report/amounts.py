@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
     >>> duration(0.0123), duration(4.25), duration(75), duration(7500)
     ('12 ms', '4.2 s', '1 min 15 s', '2 h 5 min')
     """
-    if seconds < 0.9995:
+    if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"

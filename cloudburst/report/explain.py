@@ -23,9 +23,9 @@ MOST_NOTES = 8
 _DEFAULT_SIZE = "default size: no cpu= or memory= was asked for; on this machine such a task takes one worker"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Explanation:
-    """What would run. ``print()`` it; its attributes are the same as data."""
+    """What would run. It prints itself; its attributes are the same as data."""
 
     rows: tuple[Row, ...]
     """The tasks in plan order, equal ones in one row."""
@@ -113,6 +113,8 @@ class Explanation:
             lines += ["", heading, *[f"  {sentence}" for sentence in at_most(sentences, MOST_NOTES)]]
         return "\n".join(lines)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         shown, left = self._shown()
         cell = 'style="text-align:left;vertical-align:top;padding:2px 10px"'
@@ -162,7 +164,7 @@ def _details(row: Row) -> list[str]:
     if row.then:
         details.append(f"then {listed(row.then)}")
     policy = [f"timeout {row.timeout_s:g} s"] if row.timeout_s is not None else []
-    policy += [counted(row.retries, "retry")] if row.retries else []
+    policy += [f"up to {counted(row.retries, 'retry')}"] if row.retries else []
     return [*details, ", ".join(policy)] if policy else details
 
 
@@ -189,10 +191,10 @@ def _sizes(rows: Sequence[Row], plan: Plan, graph: Graph, grouping: Grouping) ->
 
 def _merged(graph: Graph) -> list[str]:
     """What was merged as equal, stages before ops; values that were only given several times are not told."""
-    given = {n.name for n in graph.nodes if isinstance(n.what, Literal | FunctionValue | Build | Stored)}
+    given = {n.key for n in graph.nodes if isinstance(n.what, Literal | FunctionValue | Build | Stored)}
     told: dict[tuple[bool, str], list[Merged]] = {}
     for one in graph.merged:
-        if one.name not in given:
+        if one.key not in given:
             told.setdefault((not one.is_stage, one.label), []).append(one)
     sentences = []
     for (_, label), those in sorted(told.items(), key=lambda item: item[0][0]):

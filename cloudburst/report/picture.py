@@ -22,7 +22,7 @@ _NO_DOT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Picture:
     """A plan in Graphviz's language; a notebook shows it drawn."""
 
@@ -49,7 +49,7 @@ class Picture:
         for box in boxes:
             look = {"shape": "box3d"} if box.is_many else {}
             look |= {"penwidth": "2"} if box.is_target else {}
-            drawing.node(box.name, "\n".join(map(escape, box.text)), look)
+            drawing.node(box.name, "\\n".join(map(escape, box.text)), **look)
         for start, end in arrows:
             drawing.edge(start, end)
         return cls(drawing.source)
@@ -80,6 +80,12 @@ class Picture:
         if file.suffix not in (".dot", ".gv", ".svg"):
             raise UsageError(f"a picture cannot be saved as {file.name!r}: the name must end with .dot, .gv or .svg.")
         file.write_text(self.svg if file.suffix == ".svg" else self.dot, encoding="utf-8")
+
+    def __str__(self) -> str:
+        return self.dot
+
+    def __repr__(self) -> str:
+        return "<Picture: .dot is its text, .svg the drawing, .save(path) writes either>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         drawn = _drawn(self.dot)

@@ -122,6 +122,7 @@ class Reporting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.tally.end()
         self._over.set()
         if self._artist is not None:
             self._artist.join(_LAST_DRAWING_S)
@@ -163,7 +164,7 @@ class Reporting:
         if self._display is not None:
             try:
                 show(self._display)
-            except Exception as trouble:  # a broken terminal is no reason to lose a run
+            except Exception as trouble:  # noqa: BLE001 - a broken terminal is no reason to lose a run
                 self.trouble = self.trouble or trouble
 
 
@@ -209,5 +210,5 @@ def _is_notebook() -> bool:
 
 
 def _standing(tally: Tally, seconds: float) -> str:
-    more = " or more" if any(stage.unknown for stage in tally.stages) else ""
-    return f"{tally.done:,} of {counted(tally.total, 'task')}{more}, {duration(seconds)}"
+    at_least = "at least " if any(stage.unknown for stage in tally.stages) else ""
+    return f"{tally.done:,} of {at_least}{counted(tally.total, 'task')}, {duration(seconds)}"

@@ -30,9 +30,9 @@ class StageFigures(NamedTuple):
     """The highest memory of any attempt."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
-    """What a run came to. ``print()`` it; its attributes are the same as data."""
+    """What a run came to. It prints itself; its attributes are the same as data."""
 
     name: str
     status: Literal["done", "failed", "cancelled"]
@@ -81,6 +81,8 @@ class Summary:
         lines += [", ".join(filter(None, troubles))] if any(troubles) else []
         lines += self.warnings
         return "\n  ".join([f"{self.name}: {verb} {duration(self.seconds)}", *lines])
+
+    __repr__ = __str__
 
 
 def summarize(plan: Plan, merged: Iterable[Merged], outcome: Outcome, seconds: float, tally: Tally) -> Summary:

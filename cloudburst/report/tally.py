@@ -106,42 +106,45 @@ class Tally:
     def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
         """Count what has happened and what was decided on it."""
         for event in events:
-            kind = type(event)
-            if kind is Ended:
-                self._ended(event)  # type: ignore[arg-type]
-            elif kind is Began:
-                stage = self._stage_of[event.task.task]  # type: ignore[union-attr]
-                self._leave(event.worker)  # type: ignore[union-attr]
-                self._at[event.worker] = stage  # type: ignore[union-attr]
+            if isinstance(event, Ended):
+                self._ended(event)
+            elif isinstance(event, Began):
+                self._leave(event.worker)
+                stage = self._at[event.worker] = self._stage_of[event.task.task]
                 stage.running += 1
-            elif kind is Gone:
-                self._gone(event)  # type: ignore[arg-type]
+            elif isinstance(event, Gone):
+                self._gone(event)
         for command in commands:
-            if type(command) is Assign:
+            if isinstance(command, Assign):
                 for task, attempt in command.tasks:
                     if attempt > 1:
                         self._tried_again(task, attempt)
 
+    def end(self) -> None:
+        """Nothing is running any more, whether its end was seen or not."""
+        self._at.clear()
+        for stage in self.stages:
+            stage.running = 0
+
     def _ended(self, event: Ended) -> None:
-        task = event.task.task
+        worker, (task, item), attempt, artifacts, failure, seconds, peak_mib, _ = event
         stage = self._stage_of[task]
-        self.workers.add(event.worker)
-        if self._at:
-            self._leave(event.worker)
-        stage.seconds += event.seconds
-        if event.peak_mib > stage.peak_mib:
-            stage.peak_mib = event.peak_mib
-        if event.failure is not None:
+        self.workers.add(worker)
+        if worker in self._at:
+            self._leave(worker)
+        stage.seconds += seconds
+        if peak_mib > stage.peak_mib:
+            stage.peak_mib = peak_mib
+        if failure is not None:
             stage.failed += 1
-            message = event.failure.message.partition("\n")[0]
-            self.notices.append(f"{self._named(event.task)} failed in attempt {event.attempt}: {message}")
+            message = failure.message.partition("\n")[0]
+            self.notices.append(f"{self._named(event.task)} failed in attempt {attempt}: {message}")
             return
         stage.done += 1
-        artifacts = event.artifacts
         for output in self._read[task]:
             if output < len(artifacts):
                 self.passed += artifacts[output].nbytes
-        if task in self._fans_behind and event.task.item == WHOLE:
+        if task in self._fans_behind and item == WHOLE:
             for output, fan in self._fans_behind.pop(task):
                 self._learn(fan, len(artifacts[output].body))
 

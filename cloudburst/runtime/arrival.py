@@ -1,8 +1,8 @@
 """How a captured function comes to life in a worker.
 
-The project's own modules arrive as far as they are reached and only for the functions that brought them: they are never put
-into ``sys.modules``, so that payloads of two runs, or two versions of one notebook cell, cannot see each other. Functions find
-them through an ``__import__`` of their own, which stands in the builtins of their globals.
+The project's own modules arrive as far as they are reached and only for the functions that brought them: they are never
+put into ``sys.modules``, so that payloads of two runs, or two versions of one notebook cell, cannot see each other.
+Functions find them through an ``__import__`` of their own, which stands in the builtins of their globals.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def arrive(make: Callable[..., type], *arguments: Any) -> type:
 
 
 def settle(kind: type, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Give a class from elsewhere its attributes, or the newest that it has there; one that comes home stays as it is."""
+    """Give a class from elsewhere its attributes, or the newest that it has there; one of this process stays as it is."""
     from cloudpickle.cloudpickle import _class_setstate
 
     if kind in _from_elsewhere:

@@ -1,8 +1,9 @@
 """What a code object reads, worked out from its instructions: global names, attributes of variables, import statements.
 
-Only straight lines of instructions are looked at (load a variable, then attribute after attribute), never the flow of control,
-so that the answer can say too much and never too little: a variable whose use is not such a line counts as used *itself*.
-``co_code`` gives the instructions as they were compiled, whatever the interpreter, a debugger or a coverage tool made of them.
+Only straight lines of instructions are looked at (load a variable, then attribute after attribute), never the flow of
+control, so that the answer can say too much and never too little: a variable whose use is not such a line counts as
+used *itself*. ``co_code`` gives the instructions as they were compiled, whatever the interpreter, a debugger or a
+coverage tool made of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Functions on their way to a worker: what travels, and what they are across processes.
 
-``capture`` is asked when a run begins, as late as Python's own globals are read, and once for each function. What cannot travel
-is a ``CaptureError`` that names the stage, the variable and the mend.
+``capture`` is asked when a run begins, as late as Python's own globals are read, and once for each function. What
+cannot travel is a ``CaptureError`` that names the stage, the variable and the mend.
 """
 
 from __future__ import annotations

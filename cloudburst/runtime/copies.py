@@ -79,7 +79,7 @@ def own_copy(value: Any) -> Any:
     Examples
     --------
     >>> numbers = [1, 2]
-    >>> own_copy(numbers) == numbers, own_copy(numbers) is numbers, own_copy("text") is "text"
+    >>> own_copy(numbers) == numbers, own_copy(numbers) is numbers, own_copy(len) is len
     (True, False, True)
     """
     if is_fixed(value):

@@ -1,7 +1,8 @@
 """Which variable keeps a function from travelling. Asked only after pickling has failed, so it may take its time.
 
-From the function down, the first member that does not travel on its own is followed, until none of its members fails: that is
-the culprit, and the way to it is told. Objects of installed packages are not taken apart; the variable that holds them says more.
+From the function down, members that do not travel on their own are followed until one is met of which every member
+does: that is the culprit, and the way to it is told. Objects of installed packages are not taken apart; the variable
+that holds them says more.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import FunctionType, MethodType
@@ -61,22 +63,24 @@ def blame(
         A ``DeferredError`` where the culprit is of a forbidden type, else a ``CaptureError``.
     """
     refused = isinstance(error, Refused)
-    trail = _Trail((stage,), function)
     seen = {id(function)}
-    searching = True
-    while searching:
-        searching = False
-        if isinstance(trail.value, forbidden):
-            break  # it would answer anything that it is asked
-        for following in _members(trail, memory):
-            if id(following.value) in seen:
-                continue
-            why = travels(following.value, memory, forbidden)
-            if why is not None and isinstance(why, Refused) == refused:
-                seen.add(id(following.value))
-                trail, error, searching = following, why, True
-                break
-    return _deferred_error(trail, forbidden) if refused else _capture_error(trail, error)
+    todo = deque([(_Trail((stage,), function), error)])
+    culprit = todo[0]
+    while todo:
+        trail, why = todo.popleft()
+        if isinstance(trail.value, forbidden):  # it would answer anything that it is asked
+            culprit = trail, why
+            break
+        stuck = [(one, fault) for one in _members(trail, memory) if (fault := travels(one.value, memory, forbidden))]
+        following = [(one, fault) for one, fault in stuck if isinstance(fault, Refused) == refused]
+        if not following:
+            culprit = trail, why
+            break
+        for one, fault in following:
+            if id(one.value) not in seen:
+                seen.add(id(one.value))
+                todo.append((one, fault))
+    return _deferred_error(culprit[0], forbidden) if refused else _capture_error(*culprit)
 
 
 def _deferred_error(trail: _Trail, forbidden: tuple[type, ...]) -> DeferredError:
@@ -118,7 +122,8 @@ def _members(trail: _Trail, memory: Memory) -> Iterator[_Trail]:
     elif isinstance(value, type):
         if is_own(value.__module__):
             for name, attribute in vars(value).items():
-                yield trail.variable(f"{value.__qualname__}.{name}", "a class attribute", attribute)
+                if not isinstance(attribute, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+                    yield trail.variable(f"{value.__qualname__}.{name}", "a class attribute", attribute)
             for base in value.__bases__:
                 yield replace(trail, value=base)
     elif isinstance(value, (list, tuple)):

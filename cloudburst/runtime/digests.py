@@ -1,13 +1,15 @@
 """What a function is, across processes and edits that do not matter.
 
-A function is its code without file and line numbers, its defaults, closure, annotations and attributes, and the values of what
-it reaches (see ``reach``), functions and classes among them in the same way. Two of them have one digest only if they do the
-same: where that cannot be proved there is no digest. Docstrings of functions count as the constants they are, those of classes
-do not. Objects of installed packages go by name and version, and the minor version of Python is in every digest.
+A function is its code without file and line numbers, its defaults, closure, annotations and attributes, and the values
+of what it reaches (see ``reach``), functions and classes among them in the same way. Two of them have one digest only
+if they do the same: where that cannot be proved there is no digest. Docstrings of functions count as the constants they
+are, those of classes do not. Objects of installed packages go by name and version, and the minor version of Python is
+in every digest.
 
-Functions, classes and whole modules are numbered in the order in which they are met, and written one after another with numbers
-in the place of references: so cycles close and nothing recurses along calls. (Two functions that only stand in one set are met
-in no certain order; their digest may then differ from process to process, which costs a reuse and no more.)
+Functions, classes and whole modules are numbered in the order in which they are met, and written one after another with
+numbers in the place of references: so cycles close and nothing recurses along calls. (Two functions that only stand in
+one set are met in no certain order; their digest may then differ from process to process, which costs a reuse and no
+more.)
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from cloudburst.runtime.reach import (
 
 _FORM = b"1 %d.%d " % sys.version_info[:2]
 _LONG = 256
+_MADE_BY_CLASS_STATEMENT = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _DATA_PACKAGES = frozenset({"numpy", "pandas"})
 _CLASS_SPECIALS = frozenset(
     {
@@ -175,7 +178,7 @@ class _Walk:
         """Bytes of what is no plain container, ``None`` where ``keys`` has the rule."""
         kind = type(value)
         if issubclass(kind, (FunctionType, type)):
-            return self.named(value) if goes_by_name(value) else self.number(value)
+            return self.named(value) if goes_by_name(value) or _is_built_in(value) else self.number(value)
         if issubclass(kind, ModuleType):
             if is_own_module(value):
                 return self.number(value)
@@ -286,6 +289,11 @@ class _Walk:
         if isinstance(value, ModuleType) and is_own_module(value):
             return b"M"  # what is read of it stands among the reader's variables
         return self.encode(value)
+
+
+def _is_built_in(value: Any) -> bool:
+    """Whether this is a type made in C: some are found under no name, like that of built-in functions."""
+    return isinstance(value, type) and not value.__flags__ & _MADE_BY_CLASS_STATEMENT
 
 
 def _reduced(value: Any) -> tuple[object, ...]:

@@ -95,7 +95,8 @@ class Pace:
 
     def add(self, seconds: float) -> None:
         """Take one more into the mean."""
-        self.seen = min(self.seen + 1, REMEMBERED)
+        if self.seen < REMEMBERED:
+            self.seen += 1
         self.seconds += (seconds - self.seconds) / self.seen
 
 

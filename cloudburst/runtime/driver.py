@@ -114,9 +114,7 @@ class Driver:
         self._numbers = count()
         self._queued: Counter[str] = Counter()
         self._launching = 0
-        self._rescued: dict[TaskId, tuple[Artifact, ...]] = {}
         self._logs: list[tuple[TaskId, int, Log]] = []
-        self._deleted: set[str] = set()
         self._attempts = self._nbytes = self._started = 0
         self._warnings: list[str] = []
         self._status: Literal["done", "failed", "cancelled"] | None = None
@@ -152,12 +150,12 @@ class Driver:
         self._backend, self._journal, self._observers = backend, journal, list(observe)
         try:
             self._loop(backend)
-        except BaseException as error:
-            self._stop_ours(backend)
-            if not isinstance(error, Exception) or isinstance(error, InternalError):
-                raise
+        except InternalError:
+            raise
+        except Exception as error:
             raise InternalError(f"The run broke off: {type(error).__name__}: {error}. Please report it.") from error
-        self._stop_ours(backend)
+        finally:
+            self._stop_ours(backend)
         return self._outcome(monotonic() - began)
 
     def _loop(self, backend: Backend) -> None:
@@ -165,7 +163,8 @@ class Driver:
         self._take(backend, [Hello(worker) for worker in backend.workers()], self._state.start)
         is_cancelled = False
         while self._status is None:
-            events = backend.poll(self._wait_s())
+            is_to_cancel = self._wish_to_cancel is not None and not is_cancelled
+            events = backend.poll(0.0 if is_to_cancel else self._wait_s())
             events += self._due()
             if self._wish_to_cancel is not None and not is_cancelled:
                 is_cancelled = True
@@ -188,8 +187,6 @@ class Driver:
             self._attempts += 1
             self._nbytes += sum([artifact.nbytes for artifact in event.artifacts])
             self._note_log(event.task, event.attempt, event.log)
-            if event.failure is not None and event.artifacts:
-                self._rescued[event.task] = event.artifacts
         elif isinstance(event, Gone):
             del self._queued[event.worker]
             if event.task is not None:
@@ -256,7 +253,6 @@ class Driver:
             elif isinstance(artifact.body, tuple):
                 dropped.extend(artifact.body)
         if keys:
-            self._deleted.update(keys)
             try:
                 self._store.delete(keys)
             except StoreError as error:
@@ -320,9 +316,9 @@ class Driver:
             for number, output in enumerate(task.outputs):
                 if output.digest is not None and not output.rescue:
                     artifact = self._state.artifact(Input(task.index, number))
-                    if artifact is not None and not self._is_deleted(artifact):
+                    if artifact is not None:
                         yield output.digest, artifact
-        for (number, item), artifacts in self._rescued.items():
+        for (number, item), artifacts in self._state.partial.items():
             task = self._plan.tasks[number]
             if item != WHOLE:  # a part of a value that has an identity as a whole only
                 continue
@@ -331,12 +327,3 @@ class Driver:
             ):
                 if (digest := task.outputs[kept].digest) is not None:
                     yield digest, artifact
-
-    def _is_deleted(self, artifact: Artifact) -> bool:
-        todo = [artifact]
-        for one in todo:  # grows while it is walked
-            if one.body.__class__ is str and one.body in self._deleted:
-                return True
-            if isinstance(one.body, tuple):
-                todo.extend(one.body)
-        return False

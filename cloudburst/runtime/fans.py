@@ -47,7 +47,7 @@ class Fan:
                 f"{task.name} is to be performed for each part of a value that has none: it is {over.codec}."
             )
         count = len(over.body)
-        return cls(over.body, [[None] * count for _ in range(output_count(task))], count)
+        return cls(over.body, [[None] * count for _ in range(output_count(task.outputs))], count)
 
     def put(self, item: int, artifacts: tuple[Artifact, ...]) -> None:
         """Take in what one item has made."""

@@ -39,7 +39,7 @@ def run_prefix(name: str, run: str) -> str:
     Examples
     --------
     >>> run_prefix("daily report", "x1")
-    'runs/1b2-daily_report-x1'
+    'runs/6a2-daily_report-x1'
     """
     return f"runs/{digest(run.encode()).hex()[:3]}-{readable(name)}-{run}"
 

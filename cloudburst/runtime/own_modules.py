@@ -1,8 +1,8 @@
 """Which modules are the project's own: what was written here and may have been edited a second ago.
 
 Own are ``__main__``, notebook cells, code made by ``exec``, and every module whose source lies neither in the standard
-library nor under a ``site-packages`` or ``dist-packages`` directory, editable installs included. Cloudburst itself is never
-own, and neither is an extension module: a shared library cannot travel as code.
+library nor under a ``site-packages`` or ``dist-packages`` directory, editable installs included. Cloudburst itself is
+never own, and neither is an extension module: a shared library cannot travel as code.
 """
 
 from __future__ import annotations

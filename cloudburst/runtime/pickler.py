@@ -1,8 +1,8 @@
 """The pickler of functions: the project's own code by value and only as far as it is reached, the rest by name.
 
-It is cloudpickle's, with three rules of its own: which modules are own (see ``own_modules``), that of an own module only what is
-read of it travels (see ``reach``), and that functions of one module share its globals where they arrive (see ``arrival``).
-Nothing of cloudpickle's global registry is touched, so that captures in several threads do not meet.
+It is cloudpickle's, with three rules of its own: which modules are own (see ``own_modules``), that of an own module
+only what is read of it travels (see ``reach``), and that functions of one module share its globals where they arrive
+(see ``arrival``). Nothing of cloudpickle's global registry is touched, so that captures in several threads do not meet.
 """
 
 from __future__ import annotations
@@ -26,7 +26,17 @@ from cloudpickle.cloudpickle import _decompose_typevar, _dynamic_class_reduce, _
 from cloudburst.keys import SCALARS
 from cloudburst.runtime import arrival
 from cloudburst.runtime.own_modules import is_own, is_own_module
-from cloudburst.runtime.reach import EMPTY, Memory, Part, cells, content_of, home, module_named, place_of_generator, reach
+from cloudburst.runtime.reach import (
+    EMPTY,
+    Memory,
+    Part,
+    cells,
+    content_of,
+    home,
+    module_named,
+    place_of_generator,
+    reach,
+)
 
 Reduction = tuple[Any, ...]
 

@@ -1,8 +1,9 @@
 """What a function reaches when it runs: globals, attributes of the project's own modules, modules imported in its body.
 
-Everything is read at the moment it is asked for, as Python's own globals are. Of an own module only what is read of it counts,
-so that an open file elsewhere in it spoils nothing; a module that is used *itself* (passed on, asked with ``getattr``) counts
-whole. Modules that only an import statement in the body names are found too: in memory as they are now, else as their source.
+Everything is read at the moment it is asked for, as Python's own globals are. Of an own module only what is read of it
+counts, so that an open file elsewhere in it spoils nothing; a module that is used *itself* (passed on, asked with
+``getattr``) counts whole. Modules that only an import statement in the body names are found too: in memory as they are
+now, else as their source.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ the store. What the user asked for and what was given has one reader too many an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cloudburst.errors import InternalError
-from cloudburst.runtime.task import GIVEN, Artifact, Input, Plan, Task
+from cloudburst.runtime.task import GIVEN, Artifact, Input, Output, Plan
 
 
 @dataclass(slots=True)
@@ -70,9 +70,16 @@ class Results:
         return unread
 
 
-def output_count(task: Task) -> int:
-    """How many artifacts a task makes when it succeeds."""
-    return sum([not output.rescue for output in task.outputs])
+def output_count(outputs: Sequence[Output]) -> int:
+    """How many artifacts a task with these outputs makes when it succeeds.
+
+    >>> output_count([Output(3), Output(4), Output(1, rescue=True)])
+    2
+    """
+    count = len(outputs)
+    while count and outputs[count - 1].rescue:
+        count -= 1
+    return count
 
 
 def stored(artifacts: Iterable[Artifact]) -> Iterator[Artifact]:

@@ -54,6 +54,7 @@ from cloudburst.runtime.task import WHOLE, Artifact, Input, Plan, TaskId
 
 __all__ = ["LEGAL", "Failed", "Limits", "Phase", "State"]
 
+
 @dataclass(slots=True)
 class State:
     """A run, from its plan to its end.
@@ -95,6 +96,8 @@ class State:
     _failed: list[Failed] = field(default_factory=list, init=False)
     _is_ending: bool = field(default=False, init=False)
     """A task has failed the run, and those being performed are waited for."""
+    _is_grace_over: bool = field(default=False, init=False)
+    _is_cancelled: bool = field(default=False, init=False)
     _unread: list[Artifact] = field(default_factory=list, init=False)
     _commands: list[Command] = field(default_factory=list, init=False)
 
@@ -120,11 +123,11 @@ class State:
         InternalError
             If something happened that cannot: a bug of ours, after which the run cannot go on.
         """
+        if self.status != "running":
+            return []
         for event in events:
-            if self.status == "running":
-                _HANDLERS[type(event)](self, event)
-        if self.status == "running":
-            self._decide()
+            _HANDLERS[type(event)](self, event)
+        self._decide()
         commands, self._commands = self._commands, []
         if self._unread:
             commands.insert(0, Drop(tuple(self._unread)))
@@ -168,8 +171,10 @@ class State:
         dispatch = self._dispatch
         if not self._undecided:
             self._finish("failed" if self._failed else "done")
+        elif self._is_cancelled:
+            self._finish("cancelled")
         elif self._is_ending:
-            if dispatch.is_idle:
+            if self._is_grace_over or dispatch.is_idle:
                 self._finish("failed")
         else:
             self._commands += dispatch.assign(self._issue)
@@ -221,9 +226,6 @@ class State:
 
     # ------------------------------------------------------------ attempts
 
-    def _began(self, _: Began) -> None:
-        """Nothing is decided on it."""
-
     def _ended(self, event: Ended) -> None:
         worker = self._dispatch.workers.get(event.worker)
         if worker is None or worker.queue.get(event.task, (None,))[0] != event.attempt:
@@ -241,13 +243,14 @@ class State:
 
     def _succeed(self, task: TaskId, artifacts: tuple[Artifact, ...]) -> None:
         number, item = task
-        if len(artifacts) != output_count(self.plan.tasks[number]):
-            raise InternalError(f"{task} succeeded with {len(artifacts)} results: {self.plan.tasks[number].outputs}.")
+        outputs = self.plan.tasks[number].outputs
+        if len(artifacts) != output_count(outputs):
+            raise InternalError(f"{task} succeeded with {len(artifacts)} results, not with one for each of {outputs}.")
         self.done_count += 1
-        if self.partial:
-            self._drop(self.partial.pop(task, ()))
+        if task in self.partial:
+            self._drop(self.partial.pop(task))
         if item == WHOLE:
-            self._open(self._done(number, artifacts))
+            self._open(self._done(task, artifacts))
             return
         self._phases.move(task, Phase.DONE)
         self._fans[number].put(item, artifacts)
@@ -267,13 +270,12 @@ class State:
 
     def _due(self, event: Due) -> None:
         if event.task is None:
-            if self._is_ending:
-                self._finish("failed")
+            self._is_grace_over = True
         elif self._phases[event.task] == Phase.DELAYED:
             self._make_ready(event.task)
 
-    def _cancelled(self, _: Cancelled) -> None:
-        self._finish("cancelled")
+    def _cancel(self, _: Cancelled) -> None:
+        self._is_cancelled = True
 
     # ------------------------------------------------------------ tasks
 
@@ -283,30 +285,29 @@ class State:
 
     def _open(self, complete: list[int]) -> None:
         """All that these tasks read is made."""
-        while complete:
-            number = complete.pop()
-            task = self.plan.tasks[number]
+        for number in complete:
+            id_, task = TaskId(number), self.plan.tasks[number]
             if task.fan is None:
-                self._make_ready(TaskId(number))
+                self._phases.move(id_, Phase.READY)
+                self._dispatch.ready.offer(id_, task.size)
                 continue
             fan = self._fans[number] = Fan.of(task, self._results[task.inputs[task.fan]])
             count = len(fan.parts)
             self.total_count += count - 1
-            self._phases.move(TaskId(number), Phase.FANNED)
+            self._phases.move(id_, Phase.FANNED)
             self._phases.items[number] = bytearray([Phase.READY]) * count
             if count:
                 self._dispatch.ready.offer_items(number, count, task.size)
             else:
-                complete += self._done(number, fan.lists())
+                complete += self._done(id_, fan.lists())  # which lengthens the walk
 
-    def _done(self, number: int, artifacts: tuple[Artifact, ...]) -> list[int]:
+    def _done(self, task: TaskId, artifacts: tuple[Artifact, ...]) -> list[int]:
         """A task is done as a whole. Gives the tasks that waited for nothing else."""
-        self._phases.move(TaskId(number), Phase.DONE)
+        self._phases.move(task, Phase.DONE)
         self._undecided -= 1
-        complete = self._results.put(number, artifacts)
-        if not self._failed:
-            self._drop(self._results.release(self.plan.tasks[number].inputs))
-        return complete
+        if not self._failed and (unread := self._results.release(self.plan.tasks[task.task].inputs)):
+            self._drop(unread)
+        return self._results.put(task.task, artifacts)
 
     def _item_decided(self, number: int) -> None:
         fan = self._fans[number]
@@ -314,7 +315,7 @@ class State:
         if fan.undecided:
             return
         if self._phases.tasks[number] == Phase.FANNED:
-            self._open(self._done(number, fan.lists()))
+            self._open(self._done(TaskId(number), fan.lists()))
         else:
             self._undecided -= 1
 
@@ -338,241 +339,14 @@ class State:
             self._is_ending = True
             if not self._dispatch.is_idle:
                 self._commands.append(Delay(None, self.limits.grace_s))
-
-
-_HANDLERS[type(event)](self, event)
-        if self.status == "running":
-            self._decide()
-        commands, self._commands = self._commands, []
-        if self._unread:
-            commands.insert(0, Drop(tuple(self._unread)))
-            self._unread = []
-        return commands
-
-    def inputs(self, task: TaskId) -> tuple[Artifact, ...]:
-        """What an assigned task reads: for an item of a fan its part stands for the list."""
-        described = self.plan.tasks[task.task]
-        results = self._results
-        if described.fan is None:
-            return tuple([results[read] for read in described.inputs])
-        part = self._fans[task.task].parts[task.item]
-        return tuple([part if slot == described.fan else results[read] for slot, read in enumerate(described.inputs)])
-
-    def artifact(self, value: Input) -> Artifact | None:
-        """Where a value is, ``None`` if it is not made yet or needed no more."""
-        return self._results.made.get(value)
-
-    def phase(self, task: TaskId) -> Phase:
-        """Where a task stands."""
-        return self._phases[task]
-
-    def attempts(self, task: TaskId) -> int:
-        """How many attempts a task has had, with the one it is at; those that never began do not count."""
-        return self._attempts.count(task) + (self._phases[task] in {Phase.ASSIGNED, Phase.DONE})
-
-    @property
-    def failures(self) -> list[Failed]:
-        """Tasks that gave no result in the end, in plan order."""
-        return sorted(self._failed, key=lambda failed: failed.task)
-
-    @property
-    def skipped(self) -> list[TaskId]:
-        """Tasks that were not performed because something before them failed, in plan order."""
-        return [TaskId(task) for task, phase in enumerate(self._phases.tasks) if phase == Phase.SKIPPED]
-
-    # ------------------------------------------------------------ deciding
-
-    def _decide(self) -> None:
-        dispatch = self._dispatch
-        if not self._undecided:
-            self._finish("failed" if self._failed else "done")
-        elif self._is_ending:
-            if dispatch.is_idle:
-                self._finish("failed")
-        else:
-            self._commands += dispatch.assign(self._issue)
-            self._commands += self._launches.ask(dispatch)
-            if self._launches.is_hopeless and not dispatch.workers:
-                for line in dispatch.ready.in_order()[:1]:
-                    self._give_up(line.heap[0], Failure("launch", self._launches.detail), None)
-                    self._finish("failed")
-
-    def _finish(self, status: Literal["done", "failed", "cancelled"]) -> None:
-        self.status = status
-        if status != "done":
-            self._phases.end_early()
-        if not self._dispatch.is_idle:
-            self._commands.append(Stop(tuple([one.name for one in self._dispatch.workers.values() if one.queue])))
-        self._commands.append(Finish(status))
-
-    def _issue(self, task: TaskId) -> int:
-        self._phases.move(task, Phase.ASSIGNED)
-        return self._attempts.issue(task)
-
-    # ------------------------------------------------------------ workers
-
-    def _hello(self, event: Hello) -> None:
-        if event.worker not in self._dispatch.workers and event.worker not in self._launches.departed:
-            self._launches.came()
-            self._dispatch.hello(event.worker)
-
-    def _launch_failed(self, event: LaunchFailed) -> None:
-        self._launches.refused(event.token, event.count, event.detail)
-
-    def _gone(self, event: Gone) -> None:
-        name, cause, detail, at, log = event
-        if name in self._launches.departed:
-            return
-        self._launches.departed.add(name)
-        worker = self._dispatch.workers.get(name)
-        queue = {} if worker is None else worker.queue
-        if worker is not None:
-            self._dispatch.gone(worker)
-        if cause != "stopped":
-            self._launches.lost(worker, detail, is_its_own=at not in queue)
-        for task, (attempt, _) in queue.items():
-            if cause != "stopped" and task == at:
-                self._fail(task, attempt, Failure(cause, detail), log)
-            else:
-                self._attempts.undone(task, attempt, self.plan.tasks[task.task].size)
-                self._make_ready(task)
-
-    # ------------------------------------------------------------ attempts
-
-    def _began(self, _: Began) -> None:
-        """Nothing is decided on it."""
-
-    def _ended(self, event: Ended) -> None:
-        worker = self._dispatch.workers.get(event.worker)
-        if worker is None or worker.queue.get(event.task, (None,))[0] != event.attempt:
-            return
-        if not worker.is_proven:
-            self._launches.failed = 0
-        self._dispatch.ended(worker, event.task, event.seconds)
-        if event.failure is None:
-            self._succeed(event.task, event.artifacts)
-            return
-        if event.artifacts:
-            self._drop(self.partial.get(event.task, ()))
-            self.partial[event.task] = event.artifacts
-        self._fail(event.task, event.attempt, event.failure, event.log)
-
-    def _succeed(self, task: TaskId, artifacts: tuple[Artifact, ...]) -> None:
-        number, item = task
-        if len(artifacts) != output_count(self.plan.tasks[number]):
-            raise InternalError(f"{task} succeeded with {len(artifacts)} results: {self.plan.tasks[number].outputs}.")
-        self.done_count += 1
-        if self.partial:
-            self._drop(self.partial.pop(task, ()))
-        if item == WHOLE:
-            self._open(self._done(number, artifacts))
-            return
-        self._phases.move(task, Phase.DONE)
-        self._fans[number].put(item, artifacts)
-        self._item_decided(number)
-
-    def _fail(self, task: TaskId, attempt: int, failure: Failure, log: Log) -> None:
-        verdict = self._attempts.failed(task, attempt, self.plan.tasks[task.task], failure.cause)
-        if not verdict.again:
-            self._give_up(task, failure, log)
-        elif self._is_ending:
-            self._phases.move(task, Phase.CANCELLED)
-        elif verdict.delay_s:
-            self._phases.move(task, Phase.DELAYED)
-            self._commands.append(Delay(task, verdict.delay_s))
-        else:
-            self._make_ready(task)
-
-    def _due(self, event: Due) -> None:
-        if event.task is None:
-            if self._is_ending:
-                self._finish("failed")
-        elif self._phases[event.task] == Phase.DELAYED:
-            self._make_ready(event.task)
-
-    def _cancelled(self, _: Cancelled) -> None:
-        self._finish("cancelled")
-
-    # ------------------------------------------------------------ tasks
-
-    def _make_ready(self, task: TaskId) -> None:
-        self._phases.move(task, Phase.READY)
-        self._dispatch.ready.offer(task, self._attempts.size(task, self.plan.tasks[task.task].size))
-
-    def _open(self, complete: list[int]) -> None:
-        """All that these tasks read is made."""
-        while complete:
-            number = complete.pop()
-            task = self.plan.tasks[number]
-            if task.fan is None:
-                self._make_ready(TaskId(number))
-                continue
-            fan = self._fans[number] = Fan.of(task, self._results[task.inputs[task.fan]])
-            count = len(fan.parts)
-            self.total_count += count - 1
-            self._phases.move(TaskId(number), Phase.FANNED)
-            self._phases.items[number] = bytearray([Phase.READY]) * count
-            if count:
-                self._dispatch.ready.offer_items(number, count, task.size)
-            else:
-                complete += self._done(number, fan.lists())
-
-    def _done(self, number: int, artifacts: tuple[Artifact, ...]) -> list[int]:
-        """A task is done as a whole. Gives the tasks that waited for nothing else."""
-        self._phases.move(TaskId(number), Phase.DONE)
-        self._undecided -= 1
-        complete = self._results.put(number, artifacts)
-        if not self._failed:
-            self._drop(self._results.release(self.plan.tasks[number].inputs))
-        return complete
-
-    def _item_decided(self, number: int) -> None:
-        fan = self._fans[number]
-        fan.undecided -= 1
-        if fan.undecided:
-            return
-        if self._phases.tasks[number] == Phase.FANNED:
-            self._open(self._done(number, fan.lists()))
-        else:
-            self._undecided -= 1
-
-    def _drop(self, artifacts: Iterable[Artifact]) -> None:
-        if not self._failed:
-            self._unread.extend(stored(artifacts))
-
-    def _give_up(self, task: TaskId, failure: Failure, log: Log) -> None:
-        """A task has failed for good."""
-        number, item = task
-        self._phases.move(task, Phase.FAILED)
-        self._failed.append(Failed(task, self._attempts.count(task), failure, log))
-        self._undecided -= self._phases.skip_consumers(number, self._results.consumers)
-        if item == WHOLE:
-            self._undecided -= 1
-        else:
-            if self._phases.tasks[number] == Phase.FANNED:
-                self._phases.move(TaskId(number), Phase.FAILED)
-            self._item_decided(number)
-        if not self.limits.keep_going and not self._is_ending:
-            self._is_ending = True
-            if not self._dispatch.is_idle:
-                self._commands.append(Delay(None, self.limits.grace_s))
-
-    def _skip_consumers(self, number: int) -> None:
-        failed = [number]
-        while failed:
-            for consumer in self._results.consumers[failed.pop()]:
-                if self._phases.tasks[consumer] == Phase.WAITING:
-                    self._phases.move(TaskId(consumer), Phase.SKIPPED)
-                    self._undecided -= 1
-                    failed.append(consumer)
 
 
 _HANDLERS: dict[type[Event], Callable[[State, Any], None]] = {
     Hello: State._hello,
-    Began: State._began,
+    Began: lambda state, event: None,
     Ended: State._ended,
     Gone: State._gone,
     LaunchFailed: State._launch_failed,
     Due: State._due,
-    Cancelled: State._cancelled,
+    Cancelled: State._cancel,
 }

@@ -100,7 +100,9 @@ class BackendContract:
     def test_an_attempt_that_takes_too_long_costs_its_worker(self, backend: Backend) -> None:
         backend.equip(captured(wait=lambda s: __import__("time").sleep(s), double=lambda x: 2 * x))
         [worker] = launched(backend)
-        backend.assign(worker, [call("double", 1, task=1), call("wait", 60, task=2, timeout_s=0.2), call("wait", 60, task=3)])
+        backend.assign(
+            worker, [call("double", 1, task=1), call("wait", 60, task=2, timeout_s=0.2), call("wait", 60, task=3)]
+        )
         [gone] = only(until(backend, Gone), Gone)
         assert (gone.cause, gone.task) == ("timeout", TaskId(2))
         assert "0.2 s" in gone.detail
@@ -157,5 +159,3 @@ class BackendContract:
             backend.assign(worker, [call("size", text + str(number), task=number)])
         records = only(until(backend, Ended, 101), Ended)
         assert [one.failure for one in records] == [None] * 101
-
-

@@ -23,6 +23,13 @@ def assert_same(value: Any, other: Any) -> None:
     elif isinstance(value, np.ndarray):
         assert (value.dtype, value.shape) == (other.dtype, other.shape)
         np.testing.assert_array_equal(value, other, strict=True)
+    elif isinstance(value, (list, tuple)):
+        assert len(value) == len(other)
+        for one, two in zip(value, other, strict=True):
+            assert_same(one, two)
+    elif isinstance(value, dict):
+        assert list(value) == list(other)
+        assert_same(list(value.values()), list(other.values()))
     elif hasattr(value, "equals"):
         assert value.equals(other)
         assert getattr(value, "schema", None) == getattr(other, "schema", None)

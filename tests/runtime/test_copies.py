@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import threading
-from collections import namedtuple
 from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,12 @@ import pytest
 
 from cloudburst.runtime.copies import is_fixed, own_copy
 
-Point = namedtuple("Point", "x y")
 FRAME = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Untouchable:
         int,
         Frozen,
         lambda: None,
-        datetime.datetime(2024, 1, 1),
+        dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
         decimal.Decimal("1.5"),
         PurePosixPath("a/b"),
         np.float64(1.5),
@@ -79,7 +83,19 @@ def test_what_nobody_can_write_to_is_not_copied(value):
 
 @pytest.mark.parametrize(
     "value",
-    [[1], {"a": 1}, {1}, bytearray(b"a"), (1, [2]), Point(1, [2]), Frozen([1]), Open(1), np.zeros(2), FRAME, FRAME["a"]],
+    [
+        [1],
+        {"a": 1},
+        {1},
+        bytearray(b"a"),
+        (1, [2]),
+        Point(1, [2]),
+        Frozen([1]),
+        Open(1),
+        np.zeros(2),
+        FRAME,
+        FRAME["a"],
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_can_be_written_to_is_copied(value):

@@ -74,7 +74,11 @@ def test_cause_and_context_come_back():
             raise ValueError("b")  # noqa: B904
 
     again = back(caught(with_cause))
-    assert (type(again.__cause__), again.__cause__ is again.__context__, again.__suppress_context__) == (KeyError, True, True)
+    assert (type(again.__cause__), again.__cause__ is again.__context__, again.__suppress_context__) == (
+        KeyError,
+        True,
+        True,
+    )
     again = back(caught(with_context))
     assert (again.__cause__, type(again.__context__), again.__suppress_context__) == (None, KeyError, False)
 
@@ -111,7 +115,9 @@ def test_a_class_that_only_the_script_has_comes_back_as_itself():
     assert type(again) is Local
 
 
-@pytest.mark.parametrize("error", [Picky(3, "no"), Forgetful("text"), ValueError(sys._getframe())], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "error", [Picky(3, "no"), Forgetful("text"), ValueError(sys._getframe())], ids=lambda e: type(e).__name__
+)
 def test_what_does_not_survive_a_pickle_stays_behind(error):
     assert pickled(error) is None
     failure = failure_of(error, 2)

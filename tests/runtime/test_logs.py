@@ -63,7 +63,7 @@ def test_too_much_is_cut_at_the_latest_when_the_attempt_ends_and_the_next_range_
 
 
 def test_as_much_as_is_allowed_stays_as_it_is(log, short):
-    path, file = log
+    _, file = log
     output = logs.Output(file)
     os.write(file, b"a" * 1000)
     assert output.next_attempt() == 1000

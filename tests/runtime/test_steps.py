@@ -6,7 +6,7 @@ import functools
 import operator
 import pickle
 import subprocess
-import sys
+import threading
 
 import pandas as pd
 import pytest
@@ -55,7 +55,10 @@ def test_an_attribute_and_an_item_are_read():
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        *[(name, (7, 3)) for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lt", "eq", "xor", "and_")],
+        *[
+            (name, (7, 3))
+            for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lt", "eq", "xor", "and_")
+        ],
         ("divmod", (7, 3)),
         ("pow", (7, 3, 5)),
         ("round", (7.254, 1)),
@@ -163,7 +166,9 @@ def test_a_list_for_a_fan_is_stored_in_parts():
 
 def test_outputs_go_under_the_prefix_by_their_number():
     bench = Bench()
-    record = bench.perform(step("operator", "mul", b"x", 100_000), step("operator", "mul", b"y", 100_000), outputs=[1, 0])
+    record = bench.perform(
+        step("operator", "mul", b"x", 100_000), step("operator", "mul", b"y", 100_000), outputs=[1, 0]
+    )
     assert [artifact.body for artifact in record.artifacts] == ["runs/test/0-1/0", "runs/test/0-1/1"]
     assert [value[:1] for value in bench.values(record)] == [b"y", b"x"]
 
@@ -248,10 +253,9 @@ def test_nothing_is_stored_when_the_stage_itself_fails():
 
 
 def test_a_stages_value_that_cannot_be_kept_does_not_hide_the_failure():
-    bench = Bench(stage=lambda: iter(open(sys.executable, "rb")))
+    bench = Bench(stage=threading.Lock)
     steps = step("call", "stage"), step("operator", "truediv", 1, 0)
-    with pytest.warns(ResourceWarning):
-        record = bench.perform(*steps, outputs=[Output(1), Output(0, rescue=True)], stage_step=0)
+    record = bench.perform(*steps, outputs=[Output(1), Output(0, rescue=True)], stage_step=0)
     assert record.artifacts == ()
     assert record.failure.message.startswith("ZeroDivisionError")
     assert "could not be kept" in record.failure.traceback
@@ -315,7 +319,9 @@ def test_a_stage_may_not_return_a_deferred(wrap):
 
 def test_a_result_that_cannot_be_pickled_is_refused_with_its_step():
     with subprocess.Popen(["true"]) as process:
-        failure = Bench(stage=lambda: process).perform(step("call", "stage"), step("build", "list"), outputs=[1, 0]).failure
+        failure = (
+            Bench(stage=lambda: process).perform(step("call", "stage"), step("build", "list"), outputs=[1, 0]).failure
+        )
     assert (failure.cause, failure.step) == ("refused", 0)
     assert "cannot be" in failure.message
 
@@ -330,6 +336,27 @@ def test_a_full_store_refuses_the_result_and_says_so(monkeypatch):
     failure = bench.perform(step("operator", "mul", b"x", 100_000)).failure
     assert failure.cause == "refused"
     assert failure.message == "No space left in the store."
+
+
+def test_running_out_of_memory_while_storing_is_told_as_that(monkeypatch):
+    bench = Bench()
+
+    def put(key, parts, *, if_absent=False):
+        raise MemoryError
+
+    monkeypatch.setattr(bench.store, "put", put)
+    failure = bench.perform(step("operator", "mul", b"x", 100_000)).failure
+    assert (failure.cause, failure.message) == ("refused", "its result could not be stored: MemoryError")
+    assert type(pickle.loads(failure.exception)) is MemoryError
+
+
+def test_an_op_may_make_what_no_task_may_hand_on():
+    bench = Bench(numbers=numbers, make_list=list)
+    steps = step("call", "numbers"), step("call", "make_list", slot(0))
+    assert bench.value(*steps) == [1]
+    failure = bench.perform(steps[0]).failure
+    assert (failure.cause, failure.step) == ("refused", 0)
+    assert "a generator" in failure.message
 
 
 def test_an_error_in_the_users_pickling_keeps_its_exception():

@@ -3,8 +3,8 @@
 The stream is one that any Arrow reader reads; what the value was stands in the schema's metadata under ``cloudburst``.
 Writing copies nothing but slices' odd ends, and reading copies nothing at all: Arrow's memory is immutable by contract.
 
-Left to pickle are types that IPC does not bring back: extension types defined in Python, which a reader would have to
-register first, and polars' 128-bit integers and objects.
+Left to pickle is what IPC does not bring back: extension types defined in Python, which a reader would have to register
+first, polars' 128-bit integers and objects, and rows without columns.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class ArrowCodec:
         """Whether it is a table, batch, array, frame or series whose types all come back."""
         library = type(value).__module__.partition(".")[0]
         if library == "pyarrow":
-            return _pyarrow_kind(value) is not None and all(map(_comes_back, _arrow_types(value)))
+            types = _arrow_types(value)
+            return bool(types) and all(map(_comes_back, types))
         return library == "polars" and _is_plain_polars(value)
 
     def encode(self, value: object) -> list[Buffer]:
@@ -38,7 +39,7 @@ class ArrowCodec:
         kind = _pyarrow_kind(value)
         if kind is None:
             kind, value = _from_polars(value)
-        return _stream(kind, *_batched(kind, value))
+        return _stream(kind, _tabular(value))
 
     def decode(self, data: memoryview, columns: Sequence[str] | None = None) -> object:
         """The value again, over the same memory."""
@@ -47,14 +48,14 @@ class ArrowCodec:
         try:
             with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
                 metadata = dict(reader.schema.metadata or {})
-                kind = metadata.pop(_KIND).decode()
+                kind, rows = metadata.pop(_KIND).decode().split()
                 table = reader.read_all()
-        except (pa.ArrowInvalid, KeyError) as error:
+            if table.num_rows != int(rows):
+                raise CodecError(f"A stored Arrow value is cut off: {table.num_rows} of {rows} rows are there.")
+            table = table.replace_schema_metadata(metadata or None)
+            return _restored(kind, table if columns is None else table.select(list(columns)))
+        except (pa.ArrowException, OSError, KeyError) as error:
             raise CodecError(f"A stored Arrow value cannot be read: {error}.") from error
-        table = table.replace_schema_metadata(metadata or None)
-        if columns is not None:
-            table = table.select(list(columns))
-        return _unbatched(kind, table)
 
 
 CODEC = ArrowCodec()
@@ -70,6 +71,9 @@ def _pyarrow_kind(value: object) -> str | None:
 
 
 def _arrow_types(value: Any) -> list[Any]:
+    """Types of the columns, or of the one that an array is; none for anything else."""
+    if _pyarrow_kind(value) is None:
+        return []
     return list(value.schema.types) if hasattr(value, "schema") else [value.type]
 
 
@@ -129,42 +133,49 @@ def _from_polars(value: Any) -> tuple[str, Any]:
     return kind, table
 
 
-def _batched(kind: str, value: Any) -> tuple[Any, list[Any]]:
-    """Schema and record batches of a value."""
+def _tabular(value: Any) -> Any:
+    """A table or record batch that holds the value."""
     import pyarrow as pa
 
-    if kind == "pyarrow.RecordBatch":
-        return value.schema, [value]
-    if kind == "pyarrow.Array":
-        value = pa.chunked_array([value])
+    if isinstance(value, pa.Array):
+        return pa.RecordBatch.from_arrays([value], names=[""])
     if isinstance(value, pa.ChunkedArray):
-        value = pa.table([value], names=[""])
-    return value.schema, value.to_batches()
+        return pa.table([value], names=[""])
+    return value
 
 
-def _unbatched(kind: str, table: Any) -> object:
+def _stream(kind: str, table: Any) -> list[Buffer]:
+    import pyarrow as pa
+
+    told = {_KIND: f"{kind} {table.num_rows}".encode()}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **told})
+    sink = Sink()
+    with pa.ipc.new_stream(sink.file(), table.schema) as writer:
+        writer.write(table)
+    return sink.parts
+
+
+def _restored(kind: str, table: Any) -> object:
+    import pyarrow as pa
+
     if kind == "pyarrow.Table":
         return table
     if kind == "pyarrow.RecordBatch":
-        return table.to_batches()[0]
+        return pa.RecordBatch.from_arrays([_one_chunk(column) for column in table.columns], schema=table.schema)
     if kind == "pyarrow.ChunkedArray":
         return table.column(0)
     if kind == "pyarrow.Array":
-        return table.column(0).chunk(0)
+        return _one_chunk(table.column(0))
     if kind not in ("polars.DataFrame", "polars.Series"):
         raise CodecError(f"A stored Arrow value is a {kind}, which this version does not know.")
     import polars as pl
 
     frame: Any = pl.from_arrow(table, rechunk=False)
+    frame.columns = table.column_names  # polars gives a column without a name another one
     return frame if kind == "polars.DataFrame" else frame.to_series()
 
 
-def _stream(kind: str, schema: Any, batches: list[Any]) -> list[Buffer]:
+def _one_chunk(column: Any) -> Any:
     import pyarrow as pa
 
-    schema = schema.with_metadata({**(schema.metadata or {}), _KIND: kind.encode()})
-    sink = Sink()
-    with pa.ipc.new_stream(sink.file(), schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch.replace_schema_metadata(schema.metadata))
-    return sink.parts
+    return column.chunk(0) if column.num_chunks else pa.array([], column.type)

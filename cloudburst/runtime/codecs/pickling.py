@@ -37,7 +37,7 @@ IN_BAND = 512
 
 _MAGIC = b"CBP\x01"
 _HEAD = struct.Struct("<4sIQ")
-_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
+_SCALARS = frozenset({type(None), bool, int, float, complex, str})
 _CONTAINERS = frozenset({tuple, list, dict})
 _FEW = 16
 

@@ -67,7 +67,7 @@ class _AsWritable:
 
 def _reduce_ndarray(array: Any) -> tuple[Any, ...]:
     dtype = array.dtype
-    if dtype.hasobject or dtype.kind == "T" or not array.size or not dtype.itemsize:
+    if dtype.hasobject or dtype.kind == "T" or not dtype.itemsize:
         return array.__reduce__()  # type: ignore[no-any-return]
     if not (array.flags.c_contiguous or array.flags.f_contiguous):
         array = array.copy(order="K" if array.ndim == 2 else "C")
@@ -83,7 +83,8 @@ def _reduce_ndarray(array: Any) -> tuple[Any, ...]:
 def _ndarray(data: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> Any:
     import numpy as np
 
-    return np.frombuffer(data, dtype).reshape(shape, order=order)
+    flat = np.frombuffer(data, dtype) if len(data) else np.empty(0, dtype)
+    return flat.reshape(shape, order=order)
 
 
 def _numpy() -> dict[type, Reducer]:

@@ -37,11 +37,11 @@ def explain(value: object, error: Exception, dump: Callable[[object], object]) -
     dump : callable
         Pickles one value or raises.
     """
+    reason = f"{type(error).__name__}: {error}"
+    if "recursion" in str(error):
+        return f"A {_name(value)} is nested too deeply to be pickled: give it in a flat form ({reason})."
     path, culprit = _culprit(value, dump)
     what = f"A {_name(culprit)} (at value{path})" if path else f"A {_name(culprit)}"
-    reason = f"{type(error).__name__}: {error}"
-    if isinstance(error, RecursionError) or "recursion" in str(error):
-        return f"A {_name(value)} is nested too deeply to be pickled: give it in a flat form ({reason})."
     return f"{what} cannot be stored, because it cannot be pickled: {_mend(culprit)} ({reason})."
 
 

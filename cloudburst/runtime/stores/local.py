@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from heapq import merge
-from itertools import count, islice
+from itertools import count, groupby, islice
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from weakref import WeakSet
@@ -143,7 +143,7 @@ class LocalStore:
         """Keys that begin with prefix and come after ``after``, sorted, at most 1,000."""
         with _told(f"list {prefix}"):
             keys = merge(*(_keys(root, prefix, after) for root in self._roots))
-            return list(islice(dict.fromkeys(keys), PAGE))
+            return list(islice((key for key, _ in groupby(keys)), PAGE))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove these, and the directories that they leave empty; those that are not there are passed over."""
@@ -259,8 +259,11 @@ def _place(partial: Path, path: Path, if_absent: bool) -> bool:
             return True
         except FileExistsError:
             return False
-        except FileNotFoundError:  # its directory is not there, or was pruned just now
-            _make_private(path.parent)
+        except FileNotFoundError:
+            if not partial.exists():  # somebody removed the whole store
+                raise
+            with suppress(FileNotFoundError):  # the directory is not there yet, or was pruned just now
+                _make_private(path.parent)
 
 
 def _write_all(file: int, parts: Sequence[Buffer]) -> None:

@@ -259,13 +259,24 @@ def test_what_a_dead_writer_left_is_swept_and_what_a_living_one_writes_is_not(tm
     child.wait()
     host = socket.gethostname()
     left = tmp_path / ".partial" / f"{host}-{child.pid}-1"
-    kept = [tmp_path / ".partial" / name for name in (f"{host}-{os.getpid()}-1", f"{host}-1-7", f"elsewhere-{child.pid}-1")]
+    kept = [
+        tmp_path / ".partial" / name for name in (f"{host}-{os.getpid()}-1", f"{host}-1-7", f"elsewhere-{child.pid}-1")
+    ]
     for path in (left, *kept):
         path.write_text("half")
     store.sweep()
     assert not left.exists()
     assert all(path.exists() for path in kept)
     assert store.list("") == []
+
+
+def test_a_store_that_is_removed_while_writing_is_an_error(tmp_path, monkeypatch):
+    store = LocalStore(tmp_path / "root")
+    writev = os.writev
+    monkeypatch.setattr(os, "writev", lambda file, batch: store.destroy() or writev(file, batch))
+    with pytest.raises(StoreError, match="cannot write a/b"):
+        store.put("a/b", [b"1"])
+    assert not (tmp_path / "root").exists()
 
 
 def test_destroying_leaves_nothing(tmp_path, plenty):

@@ -1,0 +1,44 @@
+"""``python -m benchmarks`` measures all and writes it down, ``python -m benchmarks build hops`` prints some."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from benchmarks import plot, table
+from benchmarks.machine import describe_machine
+from benchmarks.measure import Row, load, measure
+
+FAMILIES = ("build", "optimize", "deep", "throughput", "hops", "cold", "handover")
+RESULTS = Path(__file__).with_name("results")
+README = Path(__file__).parents[1] / "README.md"
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("families", nargs="*", choices=[[], *FAMILIES], help="only these, printed and not written")
+    parser.add_argument("--rounds", type=int, help="turns of each contender, instead of each family's own number")
+    asked = parser.parse_args()
+    began = time.perf_counter()
+    rows: list[Row] = []
+    for name in asked.families or FAMILIES:
+        rows += measure(name, say, asked.rounds)
+    families = {name: load(name) for name in FAMILIES}
+    report = table.report(rows, families, describe_machine(time.perf_counter() - began))
+    if asked.families:
+        say(report)
+        return
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "README.md").write_text(report, encoding="utf-8")
+    plot.save(rows, families, RESULTS / "benchmarks.png")
+    table.write_between_markers(README, table.summary(rows, families))
+    say(f"written to {RESULTS} in {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
