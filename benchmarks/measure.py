@@ -143,6 +143,9 @@ def in_a_fresh_process(name: str, who: str, setting: Mapping[str, Any], cap_s: f
         stop_with_children(started.pid)
         out, err = started.communicate()
         failure = f"> {cap_s:g} s"
+    except BaseException:
+        stop_with_children(started.pid)
+        raise
     told = [line.removeprefix(MARK) for line in out.splitlines() if line.startswith(MARK)]
     if told:
         return json.loads(told[-1]), ""

@@ -1,4 +1,4 @@
-"""Results as one picture: a panel for each of the README's rows, shorter bars where less is better."""
+"""Results as one picture: a panel for each of the README's rows, logarithmic, the best on top."""
 
 from __future__ import annotations
 
@@ -31,12 +31,19 @@ def save(rows: Sequence[Row], families: Mapping[str, Family], path: Path) -> Non
         highlight, row = shown[place]
         metric = families[row.family].metrics[row.metric]
         medians = {who: median for who in row.figures if (median := row.median(who))}
-        order = sorted(medians, key=lambda who: medians[who], reverse=metric.better == "lower")
+        order = sorted(
+            medians, key=lambda who: medians[who], reverse=metric.better == "lower"
+        )  # the last is drawn on top
         colours = [OURS_COLOUR if who == OURS else OTHERS_COLOUR for who in order]
-        bars = panel.barh(order, [medians[who] for who in order], color=colours)
-        panel.bar_label(bars, [amount(medians[who]) for who in order], padding=3, fontsize=8)
+        figures = [medians[who] for who in order]
+        panel.hlines(order, 0, figures, colors="#e5e8ec", zorder=0)
+        panel.scatter(figures, order, c=colours, s=36)
+        for who, figure_there in medians.items():
+            panel.annotate(
+                amount(figure_there), (figure_there, who), (6, 0), textcoords="offset points", va="center", fontsize=8
+            )
         panel.set_xscale("log")
-        panel.margins(x=0.15)
+        panel.margins(x=0.2, y=0.12)
         panel.set_title(f"{highlight.what} · {metric.unit}, {metric.better} is better", fontsize=9, loc="left")
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)

@@ -13,8 +13,8 @@ BEGIN = "<!-- benchmarks: written by make bench -->"
 END = "<!-- end of benchmarks -->"
 
 LEGEND = (
-    "Every figure is the median of fresh processes that took turns, with the least and the most below it; in brackets how "
-    "many times as good cloudburst is. `> 15 s` is what was stopped after so long."
+    "Every figure is the median of fresh processes that took turns, with the least and the most below it; in brackets "
+    "how many times as good cloudburst is. `> 15 s` is what was stopped after so long."
 )
 
 

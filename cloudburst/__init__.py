@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from cloudburst.deferred import Deferred
-from cloudburst.errors import (
-    AccessDenied,
-    ArgumentError,
-    Cancelled,
-    CaptureError,
-    CloudburstError,
-    CodecError,
-    ComputeError,
-    DeferredError,
-    ImageError,
-    InternalError,
-    LaunchError,
-    NotFound,
-    OutOfMemory,
-    ResourceError,
-    SettingsError,
-    StageError,
-    StoreError,
-    Tampered,
-    TaskError,
-    TaskTimeout,
-    UsageError,
-    WorkerLost,
-)
-from cloudburst.nests import compute
-from cloudburst.providers import init_local, using
-from cloudburst.stages import Stage, defer, stage
 
 if TYPE_CHECKING:
     from cloudburst import pandas
+    from cloudburst.deferred import Deferred
+    from cloudburst.errors import (
+        AccessDenied,
+        ArgumentError,
+        Cancelled,
+        CaptureError,
+        CloudburstError,
+        CodecError,
+        ComputeError,
+        DeferredError,
+        ImageError,
+        InternalError,
+        LaunchError,
+        NotFound,
+        OutOfMemory,
+        ResourceError,
+        SettingsError,
+        StageError,
+        StoreError,
+        Tampered,
+        TaskError,
+        TaskTimeout,
+        UsageError,
+        WorkerLost,
+    )
+    from cloudburst.nests import compute
+    from cloudburst.providers import init_local, using
     from cloudburst.runs import Run
+    from cloudburst.stages import Stage, defer, stage
 
 __version__ = "0.1.0"
 
@@ -74,15 +74,29 @@ __all__ = [
     "using",
 ]
 
+_ROOMS = {
+    "Deferred": "deferred",
+    "Run": "runs",
+    "Stage": "stages",
+    "compute": "nests",
+    "defer": "stages",
+    "init_local": "providers",
+    "stage": "stages",
+    "using": "providers",
+}
+"""Where the public names live that are not errors. They are loaded when first used, because a worker, which is started
+anew again and again, needs none of them."""
+
 
 def __getattr__(name: str) -> Any:
-    """Load late what is not needed to build a graph."""
     if name == "pandas":
-        import importlib
+        return import_module("cloudburst.pandas")
+    if name not in __all__:
+        raise AttributeError(f"module 'cloudburst' has no attribute {name!r}")
+    value = getattr(import_module(f"cloudburst.{_ROOMS.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
 
-        return importlib.import_module("cloudburst.pandas")
-    if name == "Run":
-        from cloudburst.runs import Run
 
-        return Run
-    raise AttributeError(f"module 'cloudburst' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return __all__

@@ -1,8 +1,8 @@
 """The Deferred: the user's immutable handle on an expression.
 
-It answers any attribute, method, item and operator of the value it stands for with another Deferred, and refuses whatever
-would need the value now. Its own public names are ``compute``, ``submit``, ``persist``, ``explain``, ``visualize`` and
-``options``; a column so named is ``d["compute"]``.
+It answers any attribute, method, item and operator of the value it stands for with another Deferred, and refuses
+whatever would need the value now. Its own public names are ``compute``, ``submit``, ``persist``, ``explain``,
+``visualize`` and ``options``; a column so named is ``d["compute"]``.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
-from types import CodeType
+from dataclasses import replace
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from cloudburst.arguments import put_expr, refuse_inside_snapshot, to_argument
+from cloudburst.arguments import Handle, put_expr, refuse_inside_snapshot, to_argument
 from cloudburst.errors import DeferredError
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.flat import Flat, flatten, unflatten_one
-from cloudburst.graph.identity import identify, name_of
-from cloudburst.graph.nodes import Attribute, Call, Method, Operator, Policy, Sized
+from cloudburst.graph.identity import identify
+from cloudburst.graph.nodes import Attribute, Call, Method, Operator, Policy, Sized, What
 from cloudburst.graph.semantics import is_impure_method
-from cloudburst.operators import Operators, give_operators
-from cloudburst.promises import nearest_name, promised_type
-from cloudburst.resources import parse_size
+from cloudburst.operators import BY_UFUNC, Operators, give_operators
+from cloudburst.promises import has_name, nearest_name, promised_type
+from cloudburst.refusals import Refusals, refuse_writing
 from cloudburst.scopes import EVALUATING, with_variables
 
 if TYPE_CHECKING:
@@ -30,16 +31,12 @@ if TYPE_CHECKING:
     from cloudburst.report.picture import Picture
     from cloudburst.runs import Run
 
-T = TypeVar("T", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
-_NO_VALUE = (
-    "a Deferred has no value yet. In a condition, compute() it first; given to plain pandas or numpy, "
-    "make that call deferred too: cpd.concat([df, d])"
-)
 _frame = sys._getframe
 
 
-class Deferred(Operators, Generic[T]):
+class Deferred(Operators, Refusals, Generic[T_co]):
     """A value that is not worked out yet.
 
     Made by calling a stage, by ``cb.defer``, or by using another Deferred. Nothing of it can be changed.
@@ -59,7 +56,10 @@ class Deferred(Operators, Generic[T]):
 
     __pandas_priority__ = 5000
 
-    def compute(self, name: str | None = None, *, keep_going: bool = False, progress: bool | None = None) -> T:
+    def __init__(self) -> None:
+        raise DeferredError("a Deferred is made by calling a stage, or by cb.defer(value) or cb.defer(function)(...).")
+
+    def compute(self, name: str | None = None, *, keep_going: bool = False, progress: bool | None = None) -> T_co:
         """Work out the value, and everything it needs, and give it back.
 
         Parameters
@@ -88,10 +88,10 @@ class Deferred(Operators, Generic[T]):
         from cloudburst import session
 
         run = session.submit(self._expr, name=name, keep_going=keep_going, progress=progress)
-        value: T = run.result_or_cancel()
+        value: T_co = run.result_or_cancel()
         return value
 
-    def submit(self, name: str | None = None, *, keep_going: bool = False, progress: bool | None = None) -> Run[T]:
+    def submit(self, name: str | None = None, *, keep_going: bool = False, progress: bool | None = None) -> Run[T_co]:
         """Start working out the value and return at once.
 
         Parameters
@@ -108,7 +108,7 @@ class Deferred(Operators, Generic[T]):
 
         return session.submit(self._expr, name=name, keep_going=keep_going, progress=progress)
 
-    def persist(self, name: str | None = None) -> Deferred[T]:
+    def persist(self, name: str | None = None) -> Deferred[T_co]:
         """Work out the value, keep it where the workers can read it, and give a Deferred of what is kept.
 
         Examples
@@ -146,27 +146,25 @@ class Deferred(Operators, Generic[T]):
 
         return session.visualize([self._expr], path)
 
-    def options(self, *, cpu: int | str | None = None, memory: int | str | None = None) -> Deferred[T]:
+    def options(self, *, cpu: int | str | None = None, memory: int | str | None = None) -> Deferred[T_co]:
         """The same value worked out on a machine of another size.
 
         Parameters
         ----------
         cpu, memory
-            As for ``cb.stage``.
+            As for ``cb.stage``; what is left out stays as it is.
 
         Raises
         ------
         ResourceError
             If Fargate lacks the size.
         """
-        size = parse_size(cpu, memory)
         expr, caller = self._expr, _frame(1)
         what = expr.what
         if isinstance(what, Call) and what.policy is not None:
-            policy = Policy(size, what.policy.timeout_s, what.policy.retries, what.policy.cache)
-            again = Call(what.function, what.name, what.identity, policy, what.pure, what.fans)
+            again = replace(what, policy=what.policy.resized(cpu, memory))
             return wrap(make(again, expr.args, expr.names, caller.f_code, caller.f_lasti))
-        return wrap(make(Sized(Policy(size)), (expr,), (), caller.f_code, caller.f_lasti))
+        return wrap(make(Sized(Policy().resized(cpu, memory)), (expr,), (), caller.f_code, caller.f_lasti))
 
     # ------------------------------------------------------------ what makes another Deferred
 
@@ -183,72 +181,34 @@ class Deferred(Operators, Generic[T]):
 
     def __round__(self, ndigits: int | None = None) -> Deferred[Any]:
         caller = _frame(1)
-        return wrap(make(Operator("round"), (self._expr, ndigits), (), caller.f_code, caller.f_lasti))
+        args = (self._expr,) if ndigits is None else (self._expr, to_argument(ndigits))
+        return wrap(make(_ROUND, args, (), caller.f_code, caller.f_lasti))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Deferred[Any]:
-        if "out" in kwargs:
-            raise DeferredError(f"np.{ufunc.__name__}(..., out=) would write to a value: leave out= away. {_NO_VALUE}")
-        function = ufunc if method == "__call__" else getattr(ufunc, method)
-        return call_op(function, inputs, kwargs, _frame(1), name=ufunc.__name__)
+        name = ufunc.__name__
+        refuse_writing(name, kwargs)
+        caller = _frame(1)
+        if method != "__call__":
+            what = Call(getattr(ufunc, method), f"{name}.{method}", identify(ufunc) + method.encode(), None)
+        elif name in BY_UFUNC and not kwargs and not isinstance(inputs[0], Handle):
+            what = BY_UFUNC[name]  # array + d asks for this ufunc, and means what + means for the value
+        else:
+            what = Call(ufunc, name, identify(ufunc), None)
+        return _op(what, inputs, kwargs, caller)
 
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Deferred[Any]:
-        return call_op(func, args, kwargs, _frame(1))
-
-    # ------------------------------------------------------------ what needs the value now
-
-    def __bool__(self) -> NoReturn:
-        raise DeferredError(f"a condition asked whether {self!r} is true: {_NO_VALUE}")
-
-    def __iter__(self) -> NoReturn:
-        raise DeferredError(f"something iterated over {self!r}: {_NO_VALUE}; to work on each item, f.map(d)")
-
-    def __len__(self) -> NoReturn:
-        raise DeferredError(f"something asked for the length of {self!r}: {_NO_VALUE}; deferred: cb.defer(len)(d)")
-
-    def __contains__(self, item: object) -> NoReturn:
-        raise DeferredError(f"`in` asked what {self!r} contains: {_NO_VALUE}")
-
-    def __float__(self) -> NoReturn:
-        raise DeferredError(f"float() asked for the value of {self!r}: {_NO_VALUE}")
-
-    def __int__(self) -> NoReturn:
-        raise DeferredError(f"int() asked for the value of {self!r}: {_NO_VALUE}")
-
-    def __index__(self) -> NoReturn:
-        raise DeferredError(f"an index was made of {self!r}: {_NO_VALUE}")
-
-    def __complex__(self) -> NoReturn:
-        raise DeferredError(f"complex() asked for the value of {self!r}: {_NO_VALUE}")
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
-        raise DeferredError(f"numpy made an array of {self!r}: {_NO_VALUE}")
-
-    def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise DeferredError(f"{self!r} cannot be changed: use d = d.assign(column=...), or write to it inside a stage.")
-
-    def __delitem__(self, key: Any) -> NoReturn:
-        raise DeferredError(f"{self!r} cannot be changed: use d = d.drop(columns=[...]).")
-
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise DeferredError(f"{self!r} cannot be changed: use d = d.assign({name}=...).")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise DeferredError(f"{self!r} cannot be changed: use d = d.drop(columns=[{name!r}]).")
-
-    def __format__(self, spec: str) -> str:
-        if spec:
-            raise DeferredError(f"a format asked for the value of {self!r}: {_NO_VALUE}")
-        return repr(self)
+    def __array_function__(self, func: Any, _types: Any, args: Any, kwargs: Any) -> Deferred[Any]:
+        refuse_writing(func.__name__, kwargs)
+        return _op(Call(func, func.__name__, identify(func), None), args, kwargs, _frame(1))
 
     # ------------------------------------------------------------ as an object
 
     def __hash__(self) -> int:
         return object.__hash__(self)
 
-    def __copy__(self) -> Deferred[T]:
+    def __copy__(self) -> Deferred[T_co]:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Deferred[T]:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Deferred[T_co]:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -275,16 +235,12 @@ class Deferred(Operators, Generic[T]):
 
         return session.card([self._expr], repr(self))
 
-    if not TYPE_CHECKING:
-
-        def __class_getitem__(cls, item):
-            return super().__class_getitem__(item)
-
 
 OWN_NAMES = ("compute", "submit", "persist", "explain", "visualize", "options")
 """The public names of a Deferred that are not the value's."""
 
 _GETITEM = Operator("getitem")
+_ROUND = Operator("round")
 _new: Callable[[type], Any] = object.__new__
 
 
@@ -303,50 +259,54 @@ def _rebuilt(data: bytes) -> Deferred[Any]:
 class DeferredAttribute(Deferred[Any]):
     """What ``d.name`` is until it is known whether it will be called: an attribute, or a method."""
 
-    __slots__ = ("_code", "_lasti", "_made", "_name", "_owner")
+    __slots__ = ("_asked", "_made")
+
+    _asked: tuple[Expr, str, CodeType, int]
+    _made: Expr
 
     def __init__(self, owner: Expr, name: str, code: CodeType, lasti: int) -> None:
-        put = object.__setattr__
-        put(self, "_owner", owner)
-        put(self, "_name", name)
-        put(self, "_code", code)
-        put(self, "_lasti", lasti)
-        put(self, "_made", None)
+        _put_asked(self, (owner, name, code, lasti))
 
     @property
     def _expr(self) -> Expr:  # type: ignore[override]
-        made: Expr | None = self._made
-        if made is None:
-            made = make(Attribute(self._name), (self._owner,), (), self._code, self._lasti)
-            object.__setattr__(self, "_made", made)
-        return made
+        try:
+            return self._made
+        except AttributeError:
+            owner, name, code, lasti = self._asked
+            made = make(Attribute(name), (owner,), (), code, lasti)
+            _put_made(self, made)
+            return made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        name: str = self._name
+        owner, name, *_ = self._asked
         caller = _frame(1)
         if kwargs.get("inplace") is True:
-            raise DeferredError(f".{name}(inplace=True) would change a value: leave inplace away and use what it gives.")
-        promised = promised_type(self._owner)
-        if promised is not None and not hasattr(promised, name):
+            raise DeferredError(
+                f".{name}(inplace=True) would change a value: leave inplace away and use what it gives."
+            )
+        promised = promised_type(owner)
+        if promised is not None and not has_name(promised, name):
             raise AttributeError(
                 f"{promised.__name__} has no method {name!r}{nearest_name(promised, name)} "
-                f"(the annotation of {self._owner.what.label} says that it returns a {promised.__name__})."
+                f"(the annotation of {owner.what.label} says that it returns a {promised.__name__})."
             )
-        if name == "pipe" and args and (piped := getattr(args[0], "call_from", None)) is not None:
-            result: Deferred[Any] = piped((wrap(self._owner), *args[1:]), kwargs, caller)
-            return result
+        if name == "pipe" and args and not isinstance(args[0], Handle):
+            call_from = getattr(args[0], "call_from", None)
+            if call_from is not None:
+                piped: Deferred[Any] = call_from((wrap(owner), *args[1:]), kwargs, caller)
+                return piped
         if name in EVALUATING and args:
             kwargs = with_variables(kwargs, args[0], caller)
-        names = tuple(kwargs)
-        values = (self._owner, *map(to_argument, args), *map(to_argument, kwargs.values()))
-        method = Method(name, pure=not is_impure_method(name, names))
-        return wrap(make(method, values, names, caller.f_code, caller.f_lasti))
+        return _op(Method(name, pure=not is_impure_method(name, kwargs)), (wrap(owner), *args), kwargs, caller)
 
 
-def call_op(function: Any, args: Any, kwargs: Any, caller: Any, name: str | None = None) -> Deferred[Any]:
-    """A function applied to arguments as an op that needs no container of its own."""
+_put_asked: Callable[[Any, Any], None] = DeferredAttribute.__dict__["_asked"].__set__
+_put_made: Callable[[Any, Expr], None] = DeferredAttribute.__dict__["_made"].__set__
+
+
+def _op(what: What, args: Any, kwargs: Any, caller: FrameType) -> Deferred[Any]:
+    """An op applied to arguments, at the caller's line."""
     values = (*map(to_argument, args), *map(to_argument, kwargs.values()))
-    what = Call(function, name or name_of(function)[1], identify(function), None)
     return wrap(make(what, values, tuple(kwargs), caller.f_code, caller.f_lasti))
 
 

@@ -14,6 +14,7 @@ from cloudburst.graph.nodes import Call, FunctionValue, Literal, Stored
 from cloudburst.planner import Materials
 from cloudburst.runtime import artifacts, codecs
 from cloudburst.runtime.capture import Captured, capture
+from cloudburst.runtime.layout import given_key
 from cloudburst.runtime.protocols import Store
 from cloudburst.runtime.task import Artifact, Function
 
@@ -96,7 +97,7 @@ def _give(
         if store is None:
             given[leaf.key, parts] = what.artifact if isinstance(what, Stored) else Artifact("given", b"", what.nbytes)
             return
-        key = f"{prefix}/given/{leaf.key.hex()}{'-parts' if parts else ''}"
+        key = given_key(prefix, len(given))
         if isinstance(what, Stored):
             given[leaf.key, parts] = _stored(what, parts, store, key)
         else:

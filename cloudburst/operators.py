@@ -15,6 +15,14 @@ _frame = sys._getframe
 
 REFLECTED = tuple("add sub mul matmul truediv floordiv mod divmod lshift rshift and_ or_ xor".split())
 COMPARISONS = ("lt", "le", "eq", "ne", "gt", "ge")
+BY_UFUNC = {ufunc: Operator(name) for ufunc, name in {
+    "add": "add", "subtract": "sub", "multiply": "mul", "matmul": "matmul", "divide": "truediv", "power": "pow",
+    "floor_divide": "floordiv", "remainder": "mod", "divmod": "divmod", "left_shift": "lshift",
+    "right_shift": "rshift", "bitwise_and": "and_", "bitwise_or": "or_", "bitwise_xor": "xor", "less": "lt",
+    "less_equal": "le", "equal": "eq", "not_equal": "ne", "greater": "gt", "greater_equal": "ge",
+}.items()}  # fmt: skip
+"""The operator that makes an array on its left ask for a ufunc of this name."""
+
 UNARY = ("neg", "pos", "invert", "abs", "trunc", "floor", "ceil")
 
 

@@ -15,29 +15,37 @@ Examples
 from __future__ import annotations
 
 import importlib
-from functools import lru_cache
+import sys
+from dataclasses import replace
+from functools import cache
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from cloudburst.graph.semantics import IMPURE_READERS
-from cloudburst.stages import DeferredFunction
+from cloudburst.calls import DeferredFunction
+from cloudburst.graph.nodes import Call, Policy
+from cloudburst.graph.semantics import is_impure_reader
 
 
-@lru_cache(maxsize=None)
+@cache
 def _deferred(name: str) -> Any:
     plain = getattr(importlib.import_module("pandas"), name)
-    if isinstance(plain, FunctionType | BuiltinFunctionType):
-        return _Function(plain, None, pure=name not in IMPURE_READERS)
-    return plain
+    return PandasFunction(plain, None, pure=True) if isinstance(plain, FunctionType | BuiltinFunctionType) else plain
 
 
-class _Function(DeferredFunction[..., Any]):
-    """A function of pandas; reading a URL is impure, because what it gives may change."""
+class PandasFunction(DeferredFunction[..., Any]):
+    """A function of pandas; a call that reads a database or a URL is its own, because what it gives may change."""
+
+    def __init__(self, func: Any, policy: Policy | None, *, pure: bool, outputs: int | None = None) -> None:
+        super().__init__(func, policy, pure=pure, outputs=outputs)
+        self._impure_call = replace(self._call, pure=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._pure and args and isinstance(args[0], str) and args[0].startswith(("http://", "https://", "ftp://")):
-            return DeferredFunction(self.func, None, pure=False)(*args, **kwargs)
+        if is_impure_reader(self._call.name, args, kwargs):
+            return self.call_from(args, kwargs, sys._getframe(1))
         return super().__call__(*args, **kwargs)
+
+    def _what(self, args: Any, kwargs: Any) -> Call:
+        return self._impure_call if is_impure_reader(self._call.name, args, kwargs) else self._call
 
 
 def __getattr__(name: str) -> Any:

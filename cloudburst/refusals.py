@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from cloudburst.arguments import Handle
@@ -25,7 +26,7 @@ class Refusals(Handle):
         raise DeferredError(f"a condition asked whether {self!r} is true: {NO_VALUE}")
 
     def __iter__(self) -> NoReturn:
-        raise DeferredError(f"something iterated over {self!r}: {NO_VALUE}; to work on each item, f.map(d)")
+        raise DeferredError(f"something iterated over {self!r}: {NO_VALUE}; to work on each item, f.map(d); for several results, @cb.stage(outputs=2)")
 
     def __len__(self) -> NoReturn:
         raise DeferredError(f"something asked for the length of {self!r}: {NO_VALUE}; deferred: cb.defer(len)(d)")
@@ -66,7 +67,7 @@ class Refusals(Handle):
         return repr(self)
 
 
-def refuse_writing(name: str, args: Any, kwargs: Any) -> None:
+def refuse_writing(name: str, kwargs: Mapping[str, Any]) -> None:
     """Raise if a function of numpy is asked to write its result into a value that is there already."""
     if kwargs.get("out") is not None:
         raise DeferredError(

@@ -96,16 +96,17 @@ class Run(Generic[T]):
             As ``Deferred.compute``.
         """
         try:
-            return self._future.result(timeout)
+            error = self._future.exception(timeout)
         except FutureTimeout:
-            if self._future.done():
-                raise
             raise TimeoutError(f"the run {self.name} has no result after {timeout:g} s; it goes on.") from None
+        if error is not None:
+            raise error.with_traceback(None)  # what it went through in our thread says nothing to the user
+        return self._future.result()
 
     def result_or_cancel(self) -> T:
         """The value; if the wait is broken off, as by Ctrl-C, the run is cancelled and has ended before this returns."""
         try:
-            return self._future.result()
+            return self.result()
         except BaseException:
             if not self._future.done():
                 self.cancel("interrupted")

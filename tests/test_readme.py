@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -37,5 +38,12 @@ def test_the_readme_begins_with_the_two_commands_and_an_example():
 def test_the_programs_of_a_document_run(document, tmp_path):
     script = tmp_path / f"{document.stem.lower()}_blocks.py"
     script.write_text(program(document), encoding="utf-8")
-    done = subprocess.run([sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [sys.executable, script.name],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert done.returncode == 0, done.stderr

@@ -7,12 +7,12 @@ key, is the same for all kinds and stands in ``expr.py``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
 from cloudburst.keys import digest, encode
-from cloudburst.resources import Size
+from cloudburst.resources import Size, parse_size
 
 ANY_SIZE = Size()
 """Whatever the provider gives by default."""
@@ -37,6 +37,17 @@ class Policy:
     def written(self) -> bytes:
         """Canonical bytes, for keys."""
         return encode((*self.size, self.timeout_s, self.retries, self.cache))
+
+    def resized(self, cpu: int | str | None, memory: int | str | None) -> Policy:
+        """The same with another size; what is left out stays as it is.
+
+        >>> Policy().resized("2 vCPU", None).resized(None, "8 GB").size
+        Size(cpu=2048, memory=8192)
+        """
+        if cpu is None and memory is None:
+            return self
+        size = parse_size(cpu if cpu is not None else self.size.cpu, memory if memory is not None else self.size.memory)
+        return replace(self, size=size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -150,8 +150,8 @@ class Explanation:
         if reads:
             words.append(f"{'with' if row.is_fan else 'from'} {listed(map(self._named, reads))}")
         if row.is_chained:
-            words.append(f"{'and' if reads else 'from'} one another")
-        return " ".join(words)
+            words.append("from one another")
+        return ", ".join(words)
 
     def _named(self, number: int) -> str:
         return f"{number} {self.rows[number - 1].stage}"

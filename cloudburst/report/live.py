@@ -53,7 +53,8 @@ class Terminal:
                 self._stop(live)
 
     def tell(self, summary: Summary) -> None:
-        print(summary, file=self._stream, flush=True)
+        is_drawn_on = _screen.locked()  # by another run: rich has put a stream in place that prints above its table
+        print(summary, file=sys.stderr if is_drawn_on else self._stream, flush=True)
 
     def _open(self) -> None:
         from rich.console import Console

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from cloudburst.graph.facts import Merged
-from cloudburst.report.amounts import counted, duration, listed
+from cloudburst.report.amounts import at_most, counted, duration, listed
 from cloudburst.report.summary import Summary, summarize
 from cloudburst.report.tally import Tally
 from cloudburst.runtime.events import Command, Event
@@ -27,6 +27,7 @@ PATIENCE_S = 0.3
 """A run that is over sooner shows no progress."""
 INTERVAL_S = 0.1
 _LINE_S = 1.0
+_NOTICES = 20
 _LAST_DRAWING_S = 2.0
 
 
@@ -71,8 +72,9 @@ class Lines:
         print(summary, file=self._stream, flush=True)
 
     def _tell_notices(self, tally: Tally) -> None:
-        while tally.notices:
-            self._say(tally.notices.popleft())
+        notices = [tally.notices.popleft() for _ in range(len(tally.notices))]
+        for notice in at_most(notices, _NOTICES):
+            self._say(notice)
 
     def _say(self, text: str) -> None:
         print(f"{self._name}: {text}", file=self._stream, flush=True)
@@ -115,8 +117,13 @@ class Reporting:
     def __enter__(self) -> Self:
         self._began = monotonic()
         if self._display is not None:
-            self._artist = threading.Thread(target=self._draw, name="cloudburst progress", daemon=True)
-            self._artist.start()
+            artist = threading.Thread(target=self._draw, name="cloudburst progress", daemon=True)
+            try:
+                artist.start()
+            except RuntimeError as trouble:  # as many threads as this process may have
+                self.trouble = trouble
+            else:
+                self._artist = artist
         return self
 
     def __exit__(

@@ -194,7 +194,7 @@ def arrive(make: Callable[..., type], *arguments: Any) -> type:
 
 
 def settle(kind: type, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Give a class from elsewhere its attributes, or the newest that it has there; one of this process stays as it is."""
+    """Give a class from elsewhere its attributes, or the newest that it has there; one made here stays as it is."""
     from cloudpickle.cloudpickle import _class_setstate
 
     if kind in _from_elsewhere:

@@ -98,19 +98,14 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
 
 
 def _items(value: object) -> Iterable[object]:
-    if isinstance(value, _LISTS) or _is_one_dimensional(value):
+    if isinstance(value, _LISTS) or _is_column(value):
         return value  # type: ignore[return-value]
-    raise ArgumentError(f"f.map needs a list, got {_article(value)}: give it a list, such as list(...).")
-
-
-def _is_one_dimensional(value: object) -> bool:
-    """Whether it is a numpy array of one dimension, a Series or an Index: told without importing either."""
-    module = type(value).__module__.partition(".")[0]
-    return module in ("numpy", "pandas", "polars") and getattr(value, "ndim", 1) == 1 and hasattr(value, "__len__")
-
-
-def _article(value: object) -> str:
-    kind = type(value)
     shape = getattr(value, "shape", None)
-    name = f"{kind.__name__} of shape {shape}" if isinstance(shape, tuple) else kind.__name__
-    return f"a{'n' if name[0] in 'aeiouAEIOU' else ''} {name}"
+    what = f"{type(value).__name__} of shape {shape}" if isinstance(shape, tuple) else type(value).__name__
+    raise ArgumentError(f"f.map needs a list, got {what}: make a list of it, such as list(...).")
+
+
+def _is_column(value: object) -> bool:
+    """Whether it is an array, Series or Index of one dimension: told without importing their libraries."""
+    library = type(value).__module__.partition(".")[0]
+    return library in ("numpy", "pandas", "polars") and len(getattr(value, "shape", ())) == 1

@@ -180,7 +180,7 @@ class Dispatch:
     def assign(self, issue: Callable[[TaskId], int]) -> list[Assign]:
         """Give ready tasks to workers. ``issue`` is told each of them and gives the number of its attempt."""
         assigned = []
-        while self.idle and (line := self._choose()) is not None:
+        while self.idle and self.ready.count and (line := self._choose()) is not None:
             _, worker = self.idle.popitem()
             worker.line = line
             self.free_cpu -= line.cpu
@@ -200,8 +200,6 @@ class Dispatch:
 
     def _choose(self) -> Line | None:
         lines = self.ready.in_order()
-        if not lines:
-            return None
         if self.fits(lines[0]):
             self.passes = 0
             return lines[0]

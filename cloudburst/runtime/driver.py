@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from time import monotonic
-from typing import Literal, NamedTuple, Protocol, assert_never
+from typing import Literal, NamedTuple, TextIO, assert_never
 
 from cloudburst.errors import InternalError, StoreError
 from cloudburst.runtime import layout
@@ -32,6 +32,7 @@ from cloudburst.runtime.events import (
     LaunchFailed,
     Stop,
 )
+from cloudburst.runtime.journal import to_line
 from cloudburst.runtime.protocols import Assignment, Backend, Store
 from cloudburst.runtime.state import Failed, Limits, State
 from cloudburst.runtime.steps import kept_outputs
@@ -45,14 +46,6 @@ Log = tuple[str, int, int]
 
 _LONGEST_POLL_S = 150.0
 _STOP_S = 10.0
-
-
-class Journal(Protocol):
-    """Where events go before they are acted on."""
-
-    def append(self, events: Sequence[Event]) -> None:
-        """Write a batch down, for good."""
-        ...
 
 
 class Outcome(NamedTuple):
@@ -107,7 +100,7 @@ class Driver:
         self._prefix = prefix
         self._state = State(plan, limits)
         self._backend: Backend | None = None
-        self._journal: Journal | None = None
+        self._journal: TextIO | None = None
         self._observers: list[Observer] = []
         self._wish_to_cancel: str | None = None
         self._timers: list[tuple[float, int, TaskId | None]] = []
@@ -125,7 +118,7 @@ class Driver:
         if (backend := self._backend) is not None:
             backend.wake()
 
-    def drive(self, backend: Backend, observe: Iterable[Observer] = (), journal: Journal | None = None) -> Outcome:
+    def drive(self, backend: Backend, observe: Iterable[Observer] = (), journal: TextIO | None = None) -> Outcome:
         """Run the plan.
 
         Parameters
@@ -134,8 +127,8 @@ class Driver:
             Where; its workers that are still up afterwards are idle.
         observe : iterable of callables, optional
             Shown each batch of events and commands. One that raises is not called again.
-        journal : Journal, optional
-            Gets each batch of events before it is acted on.
+        journal : text file, optional
+            Gets each batch of events as a line before it is acted on, for :func:`.journal.replay`.
 
         Returns
         -------
@@ -175,8 +168,9 @@ class Driver:
                 self._check_that_something_will_happen()
 
     def _take(self, backend: Backend, events: Sequence[Event], decide: Callable[..., list[Command]]) -> None:
-        if self._journal is not None and events:
-            self._journal.append(events)
+        if self._journal is not None:
+            self._journal.write(to_line(events))
+            self._journal.flush()
         for event in events:
             self._note(event)
         self._act(backend, events, decide(*events))

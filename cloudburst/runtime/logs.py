@@ -75,8 +75,19 @@ def read(path: Path, start: int, end: int) -> str:
     Returns
     -------
     str
-        What is no UTF-8 is shown as escapes.
+        What is no UTF-8 is shown as escapes. Empty where somebody has removed the file.
     """
-    with path.open("rb") as file:
-        file.seek(start)
-        return file.read(max(0, end - start)).decode("utf-8", "backslashreplace")
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(max(0, end - start)).decode("utf-8", "backslashreplace")
+    except FileNotFoundError:
+        return ""
+
+
+def size(path: Path) -> int:
+    """How long a log is; nothing where somebody has removed it."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -8,7 +8,7 @@ in                                       meaning
 =======================================  =================================================================
 ``("run", path, directory, env, store)`` A run begins: what was loaded before is forgotten
 ``("functions", {id: payload})``         Functions that later tasks name
-``("tasks", [task, ...])``               Attempts to perform one after another, each as :func:`packed`
+``("tasks", [task, ...])``               Attempts to perform one after another, each a :func:`.messages.task_message`
 =======================================  =================================================================
 
 Out go ``("ready",)`` once and then one record for each attempt, in their order and each before the next attempt begins,
@@ -33,10 +33,10 @@ from typing import Any
 
 from cloudburst.runtime import logs, place
 from cloudburst.runtime.frames import CHUNK, Inbox, Message, frame
+from cloudburst.runtime.messages import assignment_of, record_message
 from cloudburst.runtime.protocols import Assignment, Store
 from cloudburst.runtime.steps import perform
 from cloudburst.runtime.stores import open_store
-from cloudburst.runtime.task import Artifact, Output, Step, TaskId
 
 MOST_LOADED = 512
 """Functions that stay loaded; one that was dropped is loaded again when a task names it."""
@@ -44,34 +44,8 @@ MOST_LOADED = 512
 _F_SETSIG = 10  # Linux; module fcntl has no name for it before 3.13
 _PER_MIB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 _RESET_PEAK = b"5"
+_SHORT_S = 0.001
 _SHORTEN_EVERY_MS = 1000
-
-
-def packed(one: Assignment) -> tuple[Any, ...]:
-    """An assignment as plain tuples, which cross a pipe at a third of the cost."""
-    return (
-        *one.id,
-        one.attempt,
-        [tuple(step) for step in one.steps],
-        [tuple(artifact) for artifact in one.inputs],
-        [tuple(output) for output in one.outputs],
-        one.prefix,
-        one.stage_step,
-    )
-
-
-def unpacked(message: tuple[Any, ...]) -> Assignment:
-    """The assignment again, without its time-out, which the client keeps."""
-    task, item, attempt, steps, inputs, outputs, prefix, stage_step = message
-    return Assignment(
-        TaskId(task, item),
-        attempt,
-        tuple([Step(*step) for step in steps]),
-        tuple([Artifact(*artifact) for artifact in inputs]),
-        tuple([Output(*output) for output in outputs]),
-        prefix,
-        stage_step=stage_step,
-    )
 
 
 class Functions(Mapping[str, Callable[..., Any]]):
@@ -128,7 +102,7 @@ class Performer:
     def _take(self, message: Message) -> None:
         if message[0] == "tasks":
             for task in message[1]:
-                self._perform(unpacked(task))
+                self._perform(assignment_of(task))
         elif message[0] == "functions":
             self._functions.add(message[1])
         else:
@@ -148,12 +122,10 @@ class Performer:
     def _perform(self, assignment: Assignment) -> None:
         assert self._store is not None
         self._peak.reset()
-        stored, failure, seconds = perform(assignment, self._functions, self._store)
+        record = perform(assignment, self._functions, self._store)
+        peak_mib = self._peak.mib(record.seconds)
         _flush()
-        plain = [tuple(artifact) for artifact in stored]
-        failed = None if failure is None else tuple(failure)
-        end = self._output.next_attempt()
-        self._send(("ended", *assignment.id, assignment.attempt, plain, failed, seconds, self._peak.mib(), end))
+        self._send(record_message(assignment, record, peak_mib, self._output.next_attempt()))
 
     def _send(self, message: Message) -> None:
         if os.fstat(self._records).st_ino != self._records_id:  # the user's code closed it, and opened something else
@@ -164,22 +136,41 @@ class Performer:
 
 
 class _Peak:
-    """The highest memory use of this process since the last reset, where the system can reset it."""
+    """The highest memory use of this process in an attempt: where the system cannot reset it, since the process began.
+
+    Linux is asked by way of ``/proc``: its ``getrusage`` counts from before the program was loaded, when this process
+    still was the client with all its memory.
+    """
 
     def __init__(self) -> None:
-        self._file: int | None = None
-        with suppress(OSError):  # macOS, or a kernel without it: the peak is then the process's own
-            self._file = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+        self._files: tuple[int, int] | None = None
+        self._usual = 0.0
+        with suppress(OSError):  # there is no /proc on macOS
+            reset = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+            self._files = reset, os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
 
     def reset(self) -> None:
-        if self._file is not None:
+        """An attempt begins."""
+        if self._files is not None:
             try:
-                os.write(self._file, _RESET_PEAK)
-            except OSError:
-                self._file = None
+                os.write(self._files[0], _RESET_PEAK)
+            except OSError:  # the user's code closed it
+                self._files = None
 
-    def mib(self) -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MIB
+    def mib(self, seconds: float) -> float:
+        """What an attempt used that took so long; a short one is taken to have used what was in use before."""
+        if seconds >= _SHORT_S or not self._usual:
+            if self._files is None:
+                return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MIB
+            status = os.pread(self._files[1], 4096, 0)
+            self._usual = _kib(status, b"VmRSS:") / 1024
+            return _kib(status, b"VmHWM:") / 1024
+        return self._usual
+
+
+def _kib(status: bytes, name: bytes) -> int:
+    start = status.index(name) + len(name)
+    return int(status[start : status.index(b"kB", start)])
 
 
 def main(requests: int, records: int, lifeline: int) -> None:
@@ -193,6 +184,7 @@ def main(requests: int, records: int, lifeline: int) -> None:
     sys.stdout.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     output = logs.Output(1)
+    _go_before_client()
     _die_with_client(lifeline)
     Thread(target=_watch, args=(lifeline, output), daemon=True, name="cloudburst-lifeline").start()
     with suppress(BrokenPipeError):  # nobody is left to hear of it
@@ -204,6 +196,12 @@ def _close(pipes: tuple[int, ...]) -> None:
     for pipe in pipes:
         with suppress(OSError):
             os.close(pipe)
+
+
+def _go_before_client() -> None:
+    """Where memory runs out, have the kernel choose this process: the client can tell of it, and try again."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")
 
 
 def _die_with_client(lifeline: int) -> None:

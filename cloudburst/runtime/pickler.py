@@ -7,7 +7,9 @@ only what is read of it travels (see ``reach``), and that functions of one modul
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
+import enum
 import functools
 import importlib
 import io
@@ -66,7 +68,7 @@ class _Arriving:
         self.reduction = reduction
 
 
-class Pickler(cloudpickle.Pickler):
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Writes functions and what they reach.
 
     Parameters
@@ -113,7 +115,9 @@ class Pickler(cloudpickle.Pickler):
             return reduction
         if kind.__name__ in _GENERATORS and (place := place_of_generator(value)) is not None:
             return getattr, (sys.modules[place[0]], place[1])
-        return _reduce_stream(value, kind)
+        if issubclass(kind, io.TextIOBase):
+            return _reduce_stream(value, kind)
+        return _reduce_object(value, kind)
 
     def _function(self, function: FunctionType) -> Reduction:
         try:
@@ -234,7 +238,7 @@ def _settings(function: FunctionType) -> dict[str, Any]:
 def goes_by_name(value: Any) -> bool:
     """Whether a function or class is found under its name in an installed module."""
     name = getattr(value, "__module__", None)
-    if is_own(name):
+    if not isinstance(name, str) or is_own(name):
         return False
     found: Any = sys.modules.get(name)
     for part in value.__qualname__.split("."):
@@ -248,13 +252,26 @@ def _reduce_class(kind: type) -> Reduction:
 
 
 def _reduce_stream(value: Any, kind: type) -> Any:
-    if issubclass(kind, io.TextIOBase):
-        for name in _STREAMS:
-            if value is getattr(sys, name):
-                return getattr, (sys, name)
-        if issubclass(kind, io.TextIOWrapper):  # cloudpickle would send a copy of what is in the file
-            raise pickle.PicklingError(f"cannot pickle an open file: {value!r}")
+    for name in _STREAMS:
+        if value is getattr(sys, name):
+            return getattr, (sys, name)
+    if issubclass(kind, io.TextIOWrapper):  # cloudpickle would send a copy of what is in the file
+        raise pickle.PicklingError(f"cannot pickle an open file: {value!r}")
     return NotImplemented
+
+
+def _reduce_object(value: Any, kind: type) -> Any:
+    """As pickle would, but for objects that give their name in an own module, which would not be found there."""
+    if (kind.__reduce__ is object.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__) or not is_own(
+        kind.__module__
+    ):
+        return NotImplemented
+    reduction = value.__reduce_ex__(5)
+    if not isinstance(reduction, str):
+        return reduction
+    if isinstance(value, enum.Enum):
+        return getattr, (kind, value.name)
+    return copyreg.__newobj__, (kind,), getattr(value, "__dict__", None)  # type: ignore[attr-defined]
 
 
 def _reduce_cached(value: Any) -> Reduction | None:

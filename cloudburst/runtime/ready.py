@@ -38,6 +38,7 @@ class Ready:
 
     charge: Callable[[Size], tuple[int, int]]
     lines: dict[Size, Line] = field(default_factory=dict)
+    count: int = 0
     untouched: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By fan: its first item that nobody was given yet, and the number of its items."""
 
@@ -46,6 +47,7 @@ class Ready:
         line = self._line(size)
         heappush(line.heap, task)
         line.count += 1
+        self.count += 1
 
     def offer_items(self, fan: int, count: int, size: Size) -> None:
         """Take in all items of a fan, of which there is one at least."""
@@ -53,6 +55,7 @@ class Ready:
         line = self._line(size)
         heappush(line.heap, TaskId(fan, 0))
         line.count += count
+        self.count += count
 
     def in_order(self) -> list[Line]:
         """The lines that are not empty, by their first tasks."""
@@ -64,6 +67,7 @@ class Ready:
     def take(self, line: Line) -> TaskId:
         """Remove the first task of a line, and give it."""
         line.count -= 1
+        self.count -= 1
         task = line.heap[0]
         number, item = task
         if item != WHOLE:

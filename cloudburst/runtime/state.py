@@ -179,10 +179,9 @@ class State:
         else:
             self._commands += dispatch.assign(self._issue)
             self._commands += self._launches.ask(dispatch)
-            if self._launches.is_hopeless and not dispatch.workers:
-                for line in dispatch.ready.in_order()[:1]:
-                    self._give_up(line.heap[0], Failure("launch", self._launches.detail), None)
-                    self._finish("failed")
+            if not dispatch.workers and self._launches.is_hopeless and dispatch.ready.count:
+                self._give_up(dispatch.ready.in_order()[0].heap[0], Failure("launch", self._launches.detail), None)
+                self._finish("failed")
 
     def _finish(self, status: Literal["done", "failed", "cancelled"]) -> None:
         self.status = status
@@ -202,9 +201,6 @@ class State:
         if event.worker not in self._dispatch.workers and event.worker not in self._launches.departed:
             self._launches.came()
             self._dispatch.hello(event.worker)
-
-    def _launch_failed(self, event: LaunchFailed) -> None:
-        self._launches.refused(event.token, event.count, event.detail)
 
     def _gone(self, event: Gone) -> None:
         name, cause, detail, at, log = event
@@ -346,7 +342,7 @@ _HANDLERS: dict[type[Event], Callable[[State, Any], None]] = {
     Began: lambda state, event: None,
     Ended: State._ended,
     Gone: State._gone,
-    LaunchFailed: State._launch_failed,
+    LaunchFailed: lambda state, event: state._launches.refused(*event),
     Due: State._due,
     Cancelled: State._cancel,
 }

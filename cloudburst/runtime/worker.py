@@ -20,11 +20,11 @@ from typing import Literal, NamedTuple
 
 import cloudburst
 from cloudburst.runtime import layout, logs
-from cloudburst.runtime.events import Ended, Failure, Gone
+from cloudburst.runtime.events import Ended, Gone
 from cloudburst.runtime.frames import CHUNK, Inbox, Message, frame
-from cloudburst.runtime.performer import packed
+from cloudburst.runtime.messages import ended_of, task_message
 from cloudburst.runtime.protocols import Assignment
-from cloudburst.runtime.task import Artifact, Function, TaskId
+from cloudburst.runtime.task import Function, TaskId
 
 _ROOT = str(Path(cloudburst.__file__).parents[1])
 START_S = 120.0
@@ -87,7 +87,14 @@ class Worker:
             os.set_blocking(self.records, False)
             self.process = subprocess.Popen(
                 # -P: no directory of the user's goes before the standard library while the program starts.
-                [sys.executable, "-P", "-m", "cloudburst.runtime.performer", *map(str, theirs)],
+                [
+                    sys.executable,
+                    "-P",
+                    *["-O"] * sys.flags.optimize,
+                    "-m",
+                    "cloudburst.runtime.performer",
+                    *map(str, theirs),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -111,7 +118,7 @@ class Worker:
         except FileNotFoundError:
             directory = None
         self._known.clear()
-        self._post(("run", list(sys.path), directory, dict(os.environ), store))
+        self._post(("run", list(map(str, sys.path)), directory, dict(os.environ), store))
 
     def assign(self, tasks: Sequence[Assignment], functions: Mapping[str, Function]) -> None:
         """Send attempts, and before them the functions that they name and that it does not have."""
@@ -123,7 +130,7 @@ class Worker:
         self.attempts.extend([_Attempt(task.id, task.attempt, task.timeout_s) for task in tasks])
         if is_idle:
             self._begin()
-        self._post(("tasks", [packed(task) for task in tasks]))
+        self._post(("tasks", [task_message(task) for task in tasks]))
 
     def _post(self, message: Message) -> None:
         self._outbox.append(memoryview(frame(message)))
@@ -169,21 +176,11 @@ class Worker:
                 return ended, False
 
     def _ended(self, message: Message) -> Ended:
-        _, task, item, attempt, artifacts, failure, seconds, peak_mib, log_end = message
-        log = (self.name, self._log_end, log_end)
-        self._log_end = log_end
+        ended = ended_of(message, self.name, self._log_end)
+        self._log_end = message[-1]
         self.attempts.popleft()
         self._begin()
-        return Ended(
-            self.name,
-            TaskId(task, item),
-            attempt,
-            tuple([Artifact(*artifact) for artifact in artifacts]),
-            None if failure is None else Failure(*failure),
-            seconds,
-            peak_mib,
-            log,
-        )
+        return ended
 
     def _begin(self) -> None:
         self.began = monotonic()
@@ -219,7 +216,7 @@ class Worker:
             status = -signal.SIGKILL
         self.close_pipes()
         attempt = self.attempts[0] if self.attempts else None
-        log = (self.name, self._log_end, self.log.stat().st_size)
+        log = (self.name, self._log_end, logs.size(self.log))
         cause: Literal["lost", "memory", "timeout", "stopped"] = self.fate or "lost"
         detail = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
         if self.fate == "stopped":

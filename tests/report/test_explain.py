@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from cloudburst.deferred import wrap
 from cloudburst.graph.expr import make
 from cloudburst.graph.nodes import Stored
 from cloudburst.report.explain import MOST_LINES, Explanation
+from cloudburst.resources import Size
 from cloudburst.runtime.task import Artifact
 
 
@@ -33,6 +35,10 @@ def split(frame):
 @cb.stage(cpu=1024, memory="2 GB")
 def model(part, with_frame=None):
     return part
+
+
+ITEMS = Artifact("parts", (Artifact("pickle", b"", 0),), 0)
+"""A list of one item that lies in a store."""
 
 
 def golden(text):
@@ -57,7 +63,7 @@ def test_a_pipeline_is_told_task_by_task():
                timeout 60 s, up to 2 retries
           3  split  default size  from 2 clean
           4  load   1 vCPU, 2 GB
-          5  model  1 vCPU, 2 GB  for each item of 3 split with 4 load
+          5  model  1 vCPU, 2 GB  for each item of 3 split, with 4 load
 
         Sizes
           default size: no cpu= or memory= was asked for; on this machine such a task takes one worker
@@ -120,6 +126,21 @@ def test_what_stays_apart_says_why_and_where_its_size_comes_from():
     """)
 
 
+def test_an_op_with_one_input_has_the_size_of_what_it_reads():
+    told = explained(cb.defer(len)(model.map(split([1]))))
+    assert told.sizes == ("default size", "1 vCPU, 2 GB", "1 vCPU, 2 GB (as what it reads)")
+
+
+def test_the_default_of_a_provider_that_has_one_is_told_as_such():
+    prepared = session.prepare([model(split([1]))._expr])
+    tasks = tuple(
+        replace(task, size=Size(2048, 8192)) if task.stage == "split" else task for task in prepared.plan.tasks
+    )
+    told = Explanation.of(replace(prepared.plan, tasks=tasks), prepared.graph, prepared.grouping, {})
+    assert told.sizes == ("2 vCPU, 8 GB (by default)", "1 vCPU, 2 GB")
+    assert "Sizes" not in str(told)
+
+
 def test_what_is_stored_is_told_as_read():
     stored = wrap(make(Stored(Artifact("pickle", b"", 0), b"digest", "clean", None)))
     assert str(model(stored).explain()) == golden("""
@@ -163,6 +184,24 @@ def test_a_long_chain_of_ops_is_one_line():
     assert "then add ×1,000" in str(result.explain())
 
 
+def test_a_chain_of_stages_is_one_line_that_reads_itself():
+    result = load("a")
+    for _ in range(100):
+        result = clean(result)
+    assert "2  clean ×100  2 vCPU, 4 GB  from 1 load, from one another" in str(result.explain())
+
+
+def test_a_fan_over_a_list_that_is_there_says_so():
+    [row] = (told := explained(model.map(wrap(make(Stored(ITEMS, b"digest", "items", None)))))).rows
+    assert row.is_fan
+    assert "for each item of a list" in str(told).splitlines()[2]
+
+
+def test_html_ends_in_a_sentence_where_the_text_does():
+    stages = [cb.stage(retries=number)(load.func) for number in range(100)]
+    assert "<p>… and 71 more tasks: load, model</p>" in model([stage(1) for stage in stages]).explain()._repr_html_()
+
+
 def test_the_data_behind_the_text_is_there():
     told = clean(load("a")).explain()
     assert (told.stages, told.tasks) == (2, 2)
@@ -174,6 +213,7 @@ def test_the_data_behind_the_text_is_there():
 def test_html_escapes_everything(name):
     told = explained(load("a"), why_not={name: name})
     html = told._repr_html_()
+    assert html.count("<li>") == html.count("</li>") == 1
     assert name not in html
     assert html.count("<div") == html.count("</div>") == 1
     assert "<b>load</b>" in html

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import cloudburst as cb
 from cloudburst.report import progress
 from cloudburst.report.live import Notebook, Terminal
 from cloudburst.report.progress import Lines, Reporting, reporter
@@ -170,10 +171,27 @@ def test_a_display_that_breaks_ends_the_display_and_not_the_run(hasty):
 
 def test_a_run_that_breaks_off_closes_the_display(hasty):
     display = Recorder()
-    with pytest.raises(KeyboardInterrupt), Reporting(PLAN, (), display):
-        assert display.drawn.wait(30)
-        raise KeyboardInterrupt
+
+    def run():
+        with Reporting(PLAN, (), display):
+            assert display.drawn.wait(30)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
     assert display.shown[-1] == ("close", 0)
+
+
+def test_a_process_without_room_for_a_thread_runs_on(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    display = Recorder()
+    reporting = Reporting(PLAN, (), display)
+    assert run_of(reporting, [ended(0)]).tasks == 1
+    assert isinstance(reporting.trouble, RuntimeError)
+    assert display.shown == []
 
 
 def test_a_closed_stderr_does_not_break_a_run(hasty, streams):
@@ -218,6 +236,15 @@ def test_failures_and_retries_are_told_at_once_and_once():
     ]
 
 
+def test_a_flood_of_failures_is_told_in_twenty_lines():
+    stream, tally = io.StringIO(), Tally(PLAN)
+    tally.see([ended(0, attempt=number, failure="E: no") for number in range(500)], [])
+    Lines("nightly", stream).draw(tally, 0.3)
+    assert len(lines(stream)) == 20
+    assert lines(stream)[-1] == "nightly: … and 481 more"
+    assert not tally.notices
+
+
 def test_what_failed_at_the_very_end_is_told_too():
     stream, tally = io.StringIO(), Tally(PLAN)
     tally.see([ended(0, failure="ValueError: no")], [])
@@ -237,3 +264,16 @@ def test_a_total_that_may_grow_says_so():
         "nightly: load done; 1 of at least 2 tasks, 0.5 s",
         "nightly: parts done; 2 of 10 tasks, 2.0 s",
     ]
+
+
+# ---------------------------------------------------------------- a run
+
+
+def test_a_run_tells_what_it_came_to_if_asked_and_is_silent_if_not(streams):
+    stream = streams(io.StringIO)
+    total = cb.defer(sum)([1, 2])
+    assert total.compute(progress=False) == 3
+    assert stream.getvalue() == ""
+    assert total.compute(name="nightly", progress=True) == 3
+    assert lines(stream)[0].startswith("nightly: done in ")
+    assert lines(stream)[1] == "  0 stages, 1 task on 1 worker"

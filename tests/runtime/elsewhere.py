@@ -1,4 +1,4 @@
-"""A process that knows nothing of the project: another directory, a bare environment, only what is installed to import."""
+"""A process that knows nothing of the project: another directory, a bare environment, only what is installed."""
 
 from __future__ import annotations
 

@@ -60,7 +60,9 @@ class Simulation:
         self.clock = 0.0
         self.agenda: dict[Thing, float] = {}
         self.world = World(
-            plan or random_plan(random), limits or random_limits(random), [random.randrange(5) for _ in range(4)]
+            plan or random_plan(random),
+            limits or random_limits(random),
+            [random.choice((0, 1, 2, 4, 30)) for _ in range(4)],
         )
 
     def run(self, most_batches: int = 3000) -> World:

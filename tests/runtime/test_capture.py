@@ -307,6 +307,25 @@ def test_objects_of_own_classes_travel(elsewhere: Elsewhere) -> None:
     assert run(elsewhere, lambda: child.double) == 10
 
 
+def test_objects_that_pickle_as_a_name_of_their_module_travel(elsewhere: Elsewhere) -> None:
+    f = define(
+        """
+        import enum
+        class Nothing:
+            def __reduce__(self): return "NOTHING"
+        NOTHING = Nothing()
+        NOTHING.note = "n"
+        @enum.global_enum
+        class Flag(enum.IntFlag):
+            UP = 1
+        def g(x=NOTHING): return x is NOTHING
+        def f(): return g(), NOTHING.note, flag is Flag.UP
+        flag = Flag.UP
+        """
+    )
+    assert run(elsewhere, f) == (True, "n", True)
+
+
 def test_own_class_stays_as_it_is_when_its_payload_is_loaded_at_home() -> None:
     before = Base.__init__
     made = load(captured(lambda: Base(1)).payload)()
@@ -378,7 +397,7 @@ def test_packages_and_their_modules_travel(elsewhere: Elsewhere, project: Path) 
             "pkg/__init__.py": "VERSION = 2\n",
             "pkg/sub.py": "from . import VERSION\nfrom .deep import core\ndef f(x): return core.g(x) + VERSION\n",
             "pkg/deep/__init__.py": "",
-            "pkg/deep/core.py": "from ..other import K\ndef g(x):\n    from .. import late\n    return x + K + late.N\n",
+            "pkg/deep/core.py": "from ..other import K\ndef g(x):\n    from .. import late as l\n    return x + K + l.N",
             "pkg/other.py": "K = 10\n",
             "pkg/late.py": "N = 100\n",
         },

@@ -152,7 +152,7 @@ DIFFERENT = {
     "nested function": [f"def f():\n    def g(): return {n}\n    return g()" for n in (1, 2)],
     "global of a nested function": [f"n = {n}\ndef f():\n    def g(): return n\n    return g()" for n in (1, 2)],
     "closure": [f"def make(n): return lambda: n\nf = make({n})" for n in ("1", "2", "True", "'1'")],
-    "handler": ["def f():\n    try: g()\n    except OSError: pass", "def f():\n    try: g()\n    except KeyError: pass"],
+    "handler": [f"def f():\n    try: g()\n    except {name}: pass" for name in ("OSError", "KeyError")],
     "method": [f"class A:\n    def m(self): return {n}\ndef f(): return A().m()" for n in (1, 2)],
     "class attribute": [f"class A: x = {n}\ndef f(): return A.x" for n in (1, 2)],
     "base": [f"class A: x = {n}\nclass B(A): pass\ndef f(): return B.x" for n in (1, 2)],
@@ -160,7 +160,7 @@ DIFFERENT = {
     "object": [f"class A: pass\na = A()\na.x = {n}\ndef f(): return a.x" for n in (1, 2)],
     "attribute of a function": [f"def g(): pass\ng.x = {n}\ndef f(): return g.x" for n in (1, 2)],
     "dataclass field": [
-        f"from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int = {n}\ndef f(): return A()" for n in (1, 2)
+        f"import dataclasses as d\n@d.dataclass\nclass A:\n    x: int = {n}\ndef f(): return A()" for n in (1, 2)
     ],
     "enumeration": [f"import enum\nclass C(enum.Enum):\n    A = {n}\ndef f(): return C.A" for n in (1, 2)],
     "partial": [f"from functools import partial\ng = partial(max, {n})\ndef f(): return g(3)" for n in (1, 2)],
@@ -168,7 +168,9 @@ DIFFERENT = {
     "module": ["import math as m\ndef f(): return m.inf", "import cmath as m\ndef f(): return m.inf"],
     "order of a dict": ["d = {'a': 1, 'b': 2}\ndef f(): return d", "d = {'b': 2, 'a': 1}\ndef f(): return d"],
     "recursion": ["def f(n): return f(n - 1)", "def f(n): return g(n - 1)\ndef g(n): return 0"],
-    "which of two": [f"def a(): return 1\ndef b(): return 2\nt = ({t})\ndef f(): return t" for t in ("a, b", "b, a", "a, a")],
+    "which of two": [
+        f"def a(): return 1\ndef b(): return 2\nt = ({t})\ndef f(): return t" for t in ("a, b", "b, a", "a, a")
+    ],
     "cache size": [f"import functools\ng = functools.lru_cache({n})(len)\ndef f(): return g(())" for n in (1, 2)],
     "dispatch": [
         f"import functools\n@functools.singledispatch\ndef g(x): return 1\n@g.register\ndef _(x: {t}): return 2\n"
@@ -323,8 +325,9 @@ def test_containers_of_the_standard_library() -> None:
         return [
             collections.OrderedDict(a=n), collections.Counter([n]), collections.deque([n]), re.compile(str(n)),
             dt.date(2020, 1, n), pathlib.Path(str(n)), types.MappingProxyType({"a": n}), memoryview(bytes([n])),
-            collections.defaultdict(list, a=[n]), weakref.WeakValueDictionary({n: Colour.RED}), types.SimpleNamespace(x=n),
-            functools.cached_property(lambda self: n), types.CellType(n), slice(n), range(n), [list[int], n], {Colour.RED: n},
+            collections.defaultdict(list, a=[n]), weakref.WeakValueDictionary({n: Colour.RED}), {Colour.RED: n},
+            functools.cached_property(lambda self: n), types.CellType(n), slice(n), range(n), [list[int], n],
+            types.SimpleNamespace(x=n),
         ]  # fmt: skip
 
     one, again, two = ([digest_value(value) for value in values(n)] for n in (1, 1, 2))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ from cloudburst.runtime.artifacts import read
 from cloudburst.runtime.backends.local import LocalBackend
 from cloudburst.runtime.driver import Driver
 from cloudburst.runtime.events import Assign, Delay, Due, Ended, Finish, Gone, Hello, LaunchFailed
+from cloudburst.runtime.journal import read as read_journal
+from cloudburst.runtime.journal import replay
 from cloudburst.runtime.protocols import Backend
 from cloudburst.runtime.state import Limits
 from cloudburst.runtime.steps import perform
@@ -240,7 +243,7 @@ def test_tasks_behind_a_failed_one_are_skipped_and_others_go_on_if_told_to(store
 def test_what_runs_when_a_task_fails_gets_its_grace_and_is_stopped(local):
     backend, store = local
     tasks = task(0, step("call", "wait", 600)), task(1, step("call", "fail"))
-    functions = {"wait": time.sleep, "fail": lambda: [][0]}
+    functions = {"wait": time.sleep, "fail": lambda: {}["no"]}
     limits = Limits(2, None, None, grace_s=0.2)
     seen = []
     outcome = drive(
@@ -311,16 +314,22 @@ def test_an_observer_that_raises_is_left_out_and_the_run_goes_on(store):
 
 
 def test_events_are_in_the_journal_before_they_are_acted_on(store):
-    written, backend = [], HereBackend(store)
+    backend = HereBackend(store)
 
-    class Journal:
-        def append(self, events):
-            written.append((list(events), len(backend.deeds)))
+    class Journal(io.StringIO):
+        def write(self, line):
+            written.append(len(backend.deeds))
+            return super().write(line)
 
-    drive(plan(adding(0)), backend, store, journal=Journal())
-    assert [[type(event) for event in events] for events, _ in written] == [[Hello], [Ended]]
-    assert written[0][1] == 1
+    written, journal = [], Journal()
+    a_plan = plan(adding(0))
+    drive(a_plan, backend, store, journal=journal)
+    batches = list(read_journal(journal.getvalue().splitlines(keepends=True)))
+    assert [[type(event) for event in batch] for batch in batches] == [[], [Hello], [Ended]]
+    assert written == [0, 1, 2]
     assert [deed[0] for deed in backend.deeds] == ["launch", "assign"]
+    assert replay(a_plan, LIMITS, batches).status == "done"
+    assert replay(a_plan, LIMITS, batches[:-1]).status == "running"
 
 
 # ---------------------------------------------------------------- ends

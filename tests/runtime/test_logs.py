@@ -78,6 +78,11 @@ def test_the_file_is_known_even_when_the_users_code_closes_its_own(log):
     assert output.next_attempt() == 3
 
 
+def test_a_log_that_somebody_removed_is_empty(tmp_path):
+    assert logs.read(tmp_path / "none.log", 0, 5) == ""
+    assert logs.size(tmp_path / "none.log") == 0
+
+
 def test_a_log_is_never_shared(log):
     path, _ = log
     with pytest.raises(FileExistsError):

@@ -315,7 +315,7 @@ class World:
             assert self.state.done_count == self.state.total_count
         assert (self.state.status == "failed") <= bool(told)
         self.met["skipped"] += bool(self.state.skipped)
-        self.met["launch"] += any(failure.failure.cause == "launch" for failure in self.state.failures)
+        self.met["cause launch"] += any(failure.failure.cause == "launch" for failure in self.state.failures)
 
     def check_replay(self, kill_after: int) -> None:
         """Kill the driver after a batch, and see that another one gets to the same end."""

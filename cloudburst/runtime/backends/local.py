@@ -226,7 +226,7 @@ class LocalBackend:
             return gone
         if worker.token == _NO_LAUNCH:
             return None
-        printed = logs.read(worker.log, 0, worker.log.stat().st_size)[-_LOG_TAIL:].strip()
+        printed = logs.read(worker.log, 0, logs.size(worker.log))[-_LOG_TAIL:].strip()
         detail = "did not start in time" if gone.cause == "timeout" else gone.detail
         return LaunchFailed(
             worker.token, 1, f"a worker process ended before it was ready ({detail}). {printed}".strip()

@@ -60,6 +60,8 @@ class ParquetCodec:
             with pq.ParquetFile(pa.BufferReader(pa.py_buffer(data))) as file:
                 told = json.loads(file.schema_arrow.metadata[_METADATA])
                 wanted = list(told["columns"]) if columns is None else list(columns)
+                if missing := [name for name in wanted if name not in told["columns"]]:
+                    raise CodecError(f"The stored frame has no column {missing[0]!r}.")
                 stored = wanted if isinstance(told["index"]["dtype"], list) else [*wanted, INDEX]
                 table = file.read(columns=stored)
         except (pa.ArrowException, OSError, KeyError, TypeError) as error:

@@ -1,7 +1,7 @@
 """Scalars, lists and dictionaries as JSON, and plain arrays as ``.npy``: data that needs no unpickling.
 
-Only what JSON gives back exactly goes as JSON. Tuples would come back as lists, keys that are numbers as text, and a list
-that is met twice as two: these are left to other codecs.
+Only what JSON gives back exactly goes as JSON. Tuples would come back as lists, keys that are numbers as text, and a
+list that is met twice as two: these are left to other codecs.
 """
 
 from __future__ import annotations

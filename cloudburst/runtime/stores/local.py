@@ -1,8 +1,8 @@
 """A store in a directory of this machine, shared by all processes that open it.
 
 An object is a file. It is written under a name of its own in ``.partial`` and then renamed, so that a key is there
-whole or not at all, and several processes may put, get and delete at once. It is read through a private mapping: nothing
-is copied, and what a reader writes stays with that reader.
+whole or not at all, and several processes may put, get and delete at once. It is read through a private mapping:
+nothing is copied, and what a reader writes stays with that reader.
 
 Large objects may lie in a second directory that is in memory (``/dev/shm``), as long as that has room to spare; readers
 look in both. Files are written with ``write``, never through a mapping: where there is no room, ``write`` says so and a

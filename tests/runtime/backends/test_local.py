@@ -290,6 +290,20 @@ def test_output_of_all_kinds_is_kept(backend):
     assert value_of(backend, say) == "print \N{SNOWMAN}\nerror\nINFO mine: info\nchild\nraw \\xff garbage\n"
 
 
+def test_of_a_flood_of_output_both_ends_are_kept(backend):
+    def flood():
+        print("begin")
+        for _ in range(300):
+            print("x" * 100_000)
+        print("end")
+
+    text = value_of(backend, flood)
+    assert 2_000_000 < len(text) < 12_000_000
+    assert text.startswith("begin\n")
+    assert text.endswith("end\n")
+    assert "left out here" in text
+
+
 def test_logging_of_the_users_own_making_is_left_alone(backend):
     def say():
         import logging
@@ -327,13 +341,21 @@ def test_pools_of_processes_work_in_a_stage(backend):
     assert "[1, 2]\n" in value_of(backend, parallel)
 
 
+def test_the_kernel_kills_a_worker_before_its_client(backend):
+    if sys.platform != "linux":
+        pytest.skip("only Linux can be told")
+    assert value_of(backend, lambda: print(open("/proc/self/oom_score_adj").read())).strip() == "500"
+
+
 def test_the_peak_memory_is_that_of_the_attempt(backend):
     if sys.platform != "linux":
         pytest.skip("only Linux can reset it")
+    mine = bytearray(300 << 20)  # a process begins as a copy of the one that starts it: this must not count
     backend.equip(captured(use=lambda n: len(bytearray(n))))
     [name] = launched(backend)
-    large, *small = ended(backend, name, call("use", 200 << 20), *[call("use", 1, task=n) for n in range(1, 4)])
-    assert large.peak_mib > 200 > min(one.peak_mib for one in small)
+    large, small = ended(backend, name, call("use", 200 << 20), call("use", 1, task=1))
+    assert 300 > large.peak_mib > 200 > small.peak_mib
+    assert len(mine) == 300 << 20
 
 
 # ---------------------------------------------------------------- the pool

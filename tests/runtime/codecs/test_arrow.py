@@ -19,7 +19,9 @@ from tests.contracts.codecs import CodecContract, through
 from tests.contracts.equality import assert_same
 from tests.strategies.frames import arrow_arrays
 
-slowly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+slowly = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 TABLE = pa.table(
     {"a": [1, None, 3], "s": ["x", "y", None], "l": [[1], None, []]},

@@ -14,7 +14,9 @@ from tests.contracts.codecs import CodecContract, overwrite, through
 from tests.contracts.equality import assert_same
 from tests.strategies import frames as made
 
-slowly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+slowly = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 FRAME = pd.DataFrame(
     {
@@ -83,7 +85,7 @@ def likely_frames(draw):
     return frame
 
 
-@settings(slowly, max_examples=400)
+@settings(slowly, max_examples=100)
 @given(likely_frames())
 def test_what_it_takes_comes_back(frame):
     taken = exactly_parquet(frame)
@@ -94,7 +96,7 @@ def test_what_it_takes_comes_back(frame):
     overwrite(back)
 
 
-@settings(slowly, max_examples=200)
+@settings(slowly, max_examples=50)
 @given(made.frames())
 def test_what_it_takes_of_everything_comes_back(frame):
     if exactly_parquet(frame):

@@ -1,7 +1,7 @@
-import collections
 import datetime as dt
 import pickle
 import struct
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,15 @@ from tests.contracts.codecs import CodecContract, overwrite, through
 from tests.contracts.equality import assert_same
 from tests.strategies.frames import KINDS, frames, series, views
 
-slowly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-Pair = collections.namedtuple("Pair", "a b")
+
+class Pair(NamedTuple):
+    a: int
+    b: str
+
+
+slowly = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 MIXED = pd.DataFrame(
     {
@@ -222,8 +229,7 @@ def test_polars_and_arrow_inside_a_container_come_back(count):
         "arrow": pa.table({"a": list(range(count)), "l": [[1, 2]] * count}),
     }
     back = through(CODEC, value)
-    for name in value:
-        assert_same(back[name], value[name])
+    assert_same(back, value)
 
 
 @pytest.mark.parametrize(

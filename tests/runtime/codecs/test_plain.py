@@ -82,7 +82,7 @@ def test_plain_arrays_come_back(array, turned):
         np.zeros(2, dtype=np.dtype("i4", metadata={"a": 1})),
         type("Text", (str,), {})("a"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_would_not_come_back_is_left_to_others(value):
     assert not CODEC.takes(value)

@@ -1,6 +1,6 @@
 import asyncio
-import sqlite3
 import socket
+import sqlite3
 import threading
 
 import numpy as np

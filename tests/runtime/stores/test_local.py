@@ -129,7 +129,7 @@ def test_what_goes_wrong_while_writing_is_told_and_leaves_nothing(tmp_path, monk
         store._reserve = 0
         with monkeypatch.context() as patch:
             patch.setattr(os, "writev", fail)
-            with pytest.raises(StoreError, match="cannot write a: .*Input/output error"):
+            with pytest.raises(StoreError, match=r"cannot write a: .*Input/output error"):
                 store.put("a", [BIG])
         assert files(tmp_path) == []
 
