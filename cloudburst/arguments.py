@@ -2,8 +2,8 @@
 
 What the caller does to an argument after the call changes nothing: frames are kept as shallow copies (copy-on-write
 keeps them), arrays are copied, other mutable values are kept as their encoded bytes. Deferreds may stand anywhere in
-lists, tuples, dicts, sets, slices, dataclasses and named tuples; a Deferred where it would be lost, in a cell of a frame
-or inside a value that has to be pickled, is refused.
+lists, tuples, dicts, sets, slices, dataclasses and named tuples; a Deferred where it would be lost, in a cell of a
+frame or inside a value that has to be pickled, is refused.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def to_argument(value: Any) -> Any:
     try:
         return _convert(value, set())
     except RecursionError:
-        raise UsageError(f"this {kind.__name__} is nested too deeply to be an argument: pass a flatter value.") from None
+        raise UsageError(f"this {kind.__name__} is nested too deeply to be an argument: pass a flatter one.") from None
 
 
 def literal(value: Any) -> Expr:
@@ -109,17 +109,18 @@ _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 
 def _is_container(value: Any) -> bool:
     kind = type(value)
-    return kind in _CONTAINERS or _is_record(kind)
+    return kind in _CONTAINERS or is_record(kind)
 
 
-def _is_record(kind: type) -> bool:
+def is_record(kind: type) -> bool:
     """Whether values of a class are dataclasses or named tuples."""
     return dataclasses.is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def fields(value: Any) -> dict[str, Any]:
     """The fields of a dataclass or named tuple that have a value, those included that its ``__init__`` works out."""
-    names = value._fields if isinstance(value, tuple) else [field.name for field in dataclasses.fields(value)]
+    kind: Any = type(value)
+    names = kind._fields if issubclass(kind, tuple) else [field.name for field in dataclasses.fields(kind)]
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
@@ -142,7 +143,7 @@ def _members(container: Any) -> Iterable[Any]:
     kind = type(container)
     if kind is dict:
         return chain(container, container.values())
-    return container if kind in _CONTAINERS else _fields(container).values()
+    return container if kind in _CONTAINERS else fields(container).values()
 
 
 def _is_function(value: Any) -> bool:
@@ -173,7 +174,7 @@ def _container(value: Any, path: set[int]) -> Expr:
     elif kind in _CONTAINERS:
         values = list(value)
     else:
-        values = [kind, *(part for pair in _fields(value).items() for part in pair)]
+        values = [kind, *(part for pair in fields(value).items() for part in pair)]
     name = kind.__name__ if kind is slice or kind in _CONTAINERS else "dataclass"
     return make(Build(name), tuple([_convert(one, path) for one in values]))
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from cloudburst.arguments import LONG, Handle, literal, put_expr, to_argument
-from cloudburst.binders import ABSENT, Bound, bind_with_gaps, make_binder, wording
+from cloudburst.binders import ABSENT, bind_with_gaps, make_binder, wording
 from cloudburst.deferred import Deferred, wrap
 from cloudburst.errors import DeferredError, UsageError
 from cloudburst.graph.expr import Expr, make, named
@@ -55,7 +55,7 @@ class DeferredFunction(Generic[P, R]):
             raise wording(self._call.label, self._signature, args, kwargs) from None
         caller = _frame(1)
         if not self._pure or self._outputs is not None:
-            return self._made(values, names, args, kwargs, caller)
+            return self._made(values, names, args, kwargs, caller)  # type: ignore[no-any-return]
         parts = [self._prefix]
         add = parts.append
         nodes = []
@@ -72,7 +72,7 @@ class DeferredFunction(Generic[P, R]):
                 nodes.append(value)
                 add(write(value))
             else:
-                return self._made(values, names, args, kwargs, caller)
+                return self._made(values, names, args, kwargs, caller)  # type: ignore[no-any-return]
         if names:
             add(named(names))
         key = blake2b(b"".join(parts), digest_size=16).digest()

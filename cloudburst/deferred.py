@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cloudburst.arguments import Handle, put_expr, refuse_inside_snapshot, to_argument
 from cloudburst.errors import DeferredError
@@ -189,7 +189,7 @@ class Deferred(Operators, Refusals, Generic[T_co]):
         refuse_writing(name, kwargs)
         caller = _frame(1)
         if method != "__call__":
-            what = Call(getattr(ufunc, method), f"{name}.{method}", identify(ufunc) + method.encode(), None)
+            what: What = Call(getattr(ufunc, method), f"{name}.{method}", identify(ufunc) + method.encode(), None)
         elif name in BY_UFUNC and not kwargs and not isinstance(inputs[0], Handle):
             what = BY_UFUNC[name]  # array + d asks for this ufunc, and means what + means for the value
         else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from cloudburst.arguments import Handle
-from cloudburst.errors import UsageError
+from cloudburst.arguments import Handle, fields, is_record
+from cloudburst.errors import DeferredError, UsageError
 from cloudburst.graph.expr import Expr
 
 
@@ -70,22 +70,24 @@ def _shape(nest: Any, found: list[Expr], path: set[int]) -> Any:
         found.append(nest._expr)
         return _Place(len(found) - 1)
     kind = type(nest)
-    is_record = dataclasses.is_dataclass(nest) and not isinstance(nest, type)
-    if kind not in (list, tuple, set, frozenset, dict) and not is_record and not hasattr(nest, "_fields"):
+    is_plain = kind in (list, tuple, set, frozenset)
+    if not is_plain and kind is not dict and not is_record(kind):
         return nest
     if id(nest) in path:
         raise UsageError(f"a {kind.__name__} given to cb.compute holds itself.")
     path.add(id(nest))
     before = len(found)
     if kind is dict:
+        if any(isinstance(key, Handle) for key in nest):
+            raise DeferredError(
+                "a Deferred cannot be a key of a dict: compute() it first, and make the dict of its value."
+            )
         shaped: Any = {key: _shape(value, found, path) for key, value in nest.items()}
-    elif is_record:
-        fields = [field.name for field in dataclasses.fields(nest) if field.init]
-        shaped = _Record(nest, {field: _shape(getattr(nest, field), found, path) for field in fields})
-    elif kind in (list, tuple, set, frozenset):
-        shaped = _Members(kind, [_shape(member, found, path) for member in nest])
+    elif is_plain or isinstance(nest, tuple):
+        make = kind if is_plain else kind._make
+        shaped = _Members(make, [_shape(member, found, path) for member in nest])
     else:
-        shaped = _Members(kind._make, [_shape(member, found, path) for member in nest])
+        shaped = _Record(kind, {name: _shape(value, found, path) for name, value in fields(nest).items()})
     path.discard(id(nest))
     return shaped if len(found) > before else nest
 
@@ -98,7 +100,7 @@ class _Members:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Record:
-    record: Any
+    kind: type
     fields: dict[str, Any]
 
 
@@ -109,8 +111,10 @@ def _filled(shape: Any, values: list[Any]) -> Any:
     if kind is _Members:
         return shape.make([_filled(member, values) for member in shape.members])
     if kind is _Record:
-        filled = {name: _filled(member, values) for name, member in shape.fields.items()}
-        return dataclasses.replace(shape.record, **filled)
+        record = object.__new__(shape.kind)  # as it was, and not through an __init__ that would run twice
+        for name, member in shape.fields.items():
+            object.__setattr__(record, name, _filled(member, values))
+        return record
     if kind is dict:
         return {key: _filled(member, values) for key, member in shape.items()}
     return shape

@@ -1,7 +1,7 @@
 """From an optimized graph to a plan: one task a group, in an order in which they could run one after another.
 
-Here alone graph and runtime meet. A group's nodes become the steps of its task; what they read from other groups and from
-leaves becomes its inputs; what others read of it, and what the user asked for, its outputs.
+Here alone graph and runtime meet. A group's nodes become the steps of its task; what they read from other groups and
+from leaves becomes its inputs; what others read of it, and what the user asked for, its outputs.
 """
 
 from __future__ import annotations
@@ -9,16 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cloudburst.errors import ResourceError
 from cloudburst.graph.expr import Expr
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.group import Grouping
-from cloudburst.graph.nodes import Attribute, Build, Call, FunctionValue, Method, Operator, Policy, Sized, What
+from cloudburst.graph.nodes import (
+    ANY_SIZE,
+    Attribute,
+    Build,
+    Call,
+    FunctionValue,
+    Literal,
+    Method,
+    Operator,
+    Policy,
+    Sized,
+    Stored,
+    What,
+)
 from cloudburst.graph.semantics import may_write
-from cloudburst.resources import Size, parse_size
-from cloudburst.runtime.task import GIVEN, Artifact, Function, Input, Origin, Output, Plan, StepKind, Step, Task
-
-_NO_POLICY = Policy()
+from cloudburst.resources import MEMORY_MIB, Size
+from cloudburst.runtime.task import GIVEN, Artifact, Function, Input, Origin, Output, Plan, Step, StepKind, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ class _Wiring:
         return Input(index, self.drafts[index].outputs[value.key, parts or self.is_fan(value)])
 
 
-def make_plan(graph: Graph, grouping: Grouping, materials: Materials, *, name: str, default: Size = Size()) -> Plan:
+def make_plan(graph: Graph, grouping: Grouping, materials: Materials, *, name: str, default: Size = ANY_SIZE) -> Plan:
     """The plan of a grouped graph.
 
     Parameters
@@ -254,7 +264,8 @@ class _Steps:
 
 
 def _is_made_here(node: Expr) -> bool:
-    return isinstance(node.what, FunctionValue | Call | Method | Attribute | Operator | Build)
+    """Whether a node that belongs to no group is a step of every task that uses it, and no value that is given."""
+    return not isinstance(node.what, Literal | Stored)
 
 
 def _kind(what: What, functions: Mapping[bytes, str]) -> tuple[StepKind, str]:
@@ -284,17 +295,18 @@ def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: lis
         if all(output.slot != slot or output.parts for output in outputs):
             outputs.append(Output(slot, digest=wiring.digests.get(head.key), rescue=True))
     what = head.what
-    policy = what.policy if isinstance(what, Call | Sized) and what.policy is not None else _NO_POLICY
-    has_policy = policy is not _NO_POLICY
+    policy = what.policy if isinstance(what, Call | Sized) else None
+    if policy is None:
+        policy = Policy(_sum_of_sizes(steps.inputs, before, default))
     return Task(
         index=index,
         name=head.name,
         stage=what.label,
-        steps=_with_lifetimes(steps.steps, len(steps.inputs), {output.slot for output in outputs}),
+        steps=_with_lifetimes(steps.steps, {output.slot for output in outputs}),
         inputs=tuple(steps.inputs),
         outputs=tuple(outputs),
         origins=tuple(steps.origins),
-        size=_size(policy.size, has_policy, steps.inputs, before, default),
+        size=policy.size if policy.size.cpu is not None else default,
         timeout_s=policy.timeout_s,
         retries=policy.retries,
         fan=steps.fan,
@@ -302,10 +314,8 @@ def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: lis
     )
 
 
-def _with_lifetimes(steps: list[Step], inputs: int, stored: set[int]) -> tuple[Step, ...]:
+def _with_lifetimes(steps: list[Step], stored: set[int]) -> tuple[Step, ...]:
     """The steps with what each may free, and with copies only where a value is read by others too."""
-    if len(steps) == 1 and not steps[0].own and not steps[0].refs:
-        return tuple(steps)
     if len(steps) == 1 and len({slot for _, slot in steps[0].refs}) == len(steps[0].refs):
         return (steps[0]._replace(own=(), free=tuple([slot for _, slot in steps[0].refs])),)
     readers: dict[int, int] = {}
@@ -324,16 +334,13 @@ def _with_lifetimes(steps: list[Step], inputs: int, stored: set[int]) -> tuple[S
     return tuple(done)
 
 
-def _size(asked: Size, has_policy: bool, inputs: list[Input], before: list[Task], default: Size) -> Size:
-    """The size asked for; a task of ops alone gets the sum of its inputs' memory."""
-    if asked.cpu is not None:
-        return asked
-    makers = {one.task for one in inputs if one.task != GIVEN}
-    sizes = [before[number].size for number in makers]
-    if has_policy or len(sizes) < 2 or any(size.memory is None for size in sizes):
-        return default if default.cpu is not None or not sizes or has_policy else sizes[0]
-    try:
-        memory = sum(size.memory or 0 for size in sizes)
-        return parse_size(max(size.cpu or 0 for size in sizes), memory)
-    except ResourceError:
-        return max(sizes, key=lambda size: size.memory or 0)
+def _sum_of_sizes(inputs: list[Input], before: list[Task], default: Size) -> Size:
+    """The size of a task of ops alone: room for all that it reads."""
+    sizes = [before[number].size for number in {one.task for one in inputs if one.task != GIVEN}]
+    cpu = max((size.cpu or 0 for size in sizes), default=0)
+    memory = sum(size.memory or 0 for size in sizes)
+    if not memory:
+        return default
+    most = max(MEMORY_MIB)
+    fits = (Size(units, mib) for units, some in MEMORY_MIB.items() if units >= cpu for mib in some if mib >= memory)
+    return next(fits, Size(most, MEMORY_MIB[most][-1]))

@@ -69,7 +69,7 @@ class LocalProvider:
         self.settings = settings
         self.default_size = Size()
         self._lock = threading.Lock()
-        self._idle: list[tuple[object, Backend]] = []
+        self._idle: list[Backend] = []
         self._store: Store | None = None
         self._kept: Kept | None = None
         self._private: list[Path] = []
@@ -107,28 +107,20 @@ class LocalProvider:
         )
 
     def borrow(self) -> Backend:
-        """Workers for one run: those of the last one, if the directory and the environment are still the same."""
+        """Workers for one run: those of the last one, where they are not busy with another."""
         from cloudburst.runtime.backends.local import LocalBackend
 
-        store, here = self.store, _surroundings()
-        stale = []
+        store = self.store
         with self._lock:
-            found = None
-            for place, backend in self._idle:
-                if place == here and found is None:
-                    found = backend
-                else:
-                    stale.append(backend)
-            self._idle = []
-        for backend in stale:
-            backend.close()
-        return found if found is not None else LocalBackend(store.url, self._workdir())
+            if self._idle:
+                return self._idle.pop()
+        return LocalBackend(store.url, self._workdir())
 
     def give_back(self, backend: Backend) -> None:
         """Keep one set of workers for the next run; others end."""
         with self._lock:
             if not self._idle and self._store is not None:
-                self._idle.append((_surroundings(), backend))
+                self._idle.append(backend)
                 return
         backend.close()
 
@@ -140,7 +132,7 @@ class LocalProvider:
             idle, self._idle = self._idle, []
             private, self._private = self._private, []
             self._store = self._kept = None
-        for _, backend in idle:
+        for backend in idle:
             backend.close()
         for path in private:
             shutil.rmtree(path, ignore_errors=True)
@@ -185,14 +177,6 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return True
-
-
-def _surroundings() -> object:
-    try:
-        place = os.getcwd()
-    except FileNotFoundError:
-        place = ""
-    return place, hash(frozenset(os.environ.items()))
 
 
 _MARK = "cloudburst-"

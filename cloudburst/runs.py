@@ -32,6 +32,8 @@ class Run(Generic[T]):
     ----------
     name : str
         What it is called.
+    summary : Summary or None
+        What it came to, in numbers and as text; ``None`` until it is over.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class Run(Generic[T]):
         self._future.set_running_or_notify_cancel()
         self._errors: tuple[Exception, ...] = ()
         self._logs: Sequence[TaskLog] = ()
+        self.summary: Any = None
         self._thread = threading.Thread(target=self._run, name=f"cloudburst run {name}", daemon=True)
         _alive.add(self)
         self._thread.start()

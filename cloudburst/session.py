@@ -190,7 +190,7 @@ def _start(
         finally:
             provider.give_back(backend)
         _remember(prepared, outcome, provider)
-        reporting.finish(outcome, outcome.seconds)
+        run.summary = reporting.finish(outcome, outcome.seconds)
         if outcome.status != "done":
             raise diagnosis.verdict(plan, outcome, run.errors, keep_going)
         if keep is not None:

@@ -137,7 +137,8 @@ shell.run_cell('@cb.stage\\ndef double(x):\\n    return factor * x')
 shell.run_cell('factor = 5')
 shell.run_cell('result = double(2).compute()')
 print(shell.user_ns["result"])
-data, metadata = shell.display_formatter.format(shell.user_ns["double"](1))
+from IPython.core.formatters import DisplayFormatter
+data, metadata = DisplayFormatter().format(shell.user_ns["double"](1))
 print(sorted(data))
 """
     output, _ = started(tmp_path, code).communicate(timeout=60)

@@ -13,8 +13,8 @@ from cloudburst.keys import digest
 def dedupe(graph: Graph, facts: Facts) -> Graph:
     """Merge nodes that have the same digest and the same policy, and note how many each stands for.
 
-    Two nodes with one key are one already. Two with different keys, such as two lambdas that were written alike, are one
-    if what their functions captured is the same.
+    Two nodes with one key are one already. Two with different keys, such as calls of two lambdas that were written
+    alike, are one if what their functions captured is the same.
 
     >>> from cloudburst.graph.expr import make
     >>> from cloudburst.graph.nodes import Operator
@@ -34,24 +34,27 @@ def dedupe(graph: Graph, facts: Facts) -> Graph:
     digests, reusable = node_digests(nodes, facts)
     first: dict[tuple[bytes, bytes], Expr] = {}
     new: dict[bytes, Expr] = {}
+    stands_for: dict[bytes, int] = {}
+    kept_digests: dict[bytes, bytes] = {}
     kept: list[Expr] = []
     changed = False
     for node in nodes:
-        one = first.setdefault((digests[node.key], _policy(node)), node)
+        key = node.key
+        one = first.setdefault((digests[key], _policy(node)), node)
         if one is not node:
             changed = True
-            new[node.key] = new[one.key]
-            times[new[one.key].key] += times[node.key]
+            new[key] = new[one.key]
+            stands_for[new[key].key] += times[key]
             continue
         now = _with_new_arguments(node, new) if changed else node
-        new[node.key] = now
+        new[key] = now
         kept.append(now)
-        if now is not node:
-            times[now.key], digests[now.key] = times[node.key], digests[node.key]
-            reusable.update([now.key] if node.key in reusable else [])
+        stands_for[now.key] = times[key]
+        if key in reusable:
+            kept_digests[now.key] = digests[key]
     roots = tuple(new[root.key] for root in graph.roots)
-    merged = tuple(_merged(node, times[node.key], facts) for node in kept if times[node.key] > 1)
-    return Graph(roots, tuple(kept), {node.key: digests[node.key] for node in kept if node.key in reusable}, merged)
+    merged = tuple(_merged(node, stands_for[node.key], facts) for node in kept if stands_for[node.key] > 1)
+    return Graph(roots, tuple(kept), kept_digests, merged)
 
 
 def node_digests(nodes: list[Expr], facts: Facts) -> tuple[dict[bytes, bytes], set[bytes]]:

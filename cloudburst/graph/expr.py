@@ -55,7 +55,7 @@ class Expr:
 
 
 def written(head: bytes, args: Sequence[Any], names: tuple[str, ...], *, of: dict[bytes, bytes] | None = None) -> bytes:
-    """The identity of a node from those of its parts; ``of`` says what children are named by, their keys if left out."""
+    """The identity of a node from those of its parts; ``of`` says what names a child, its key if left out."""
     parts = [b"%d:" % len(head), head]
     for arg in args:
         if type(arg) is Expr:

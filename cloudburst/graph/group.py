@@ -5,10 +5,11 @@ A stage, and a value that was given a size, opens a group. Everything else rides
 - a *view* (accessor, group-by, window, container) belongs to no group: it is made again wherever it is used;
 - an op known to shrink rides with the producer of its input, and what stands between them rides along;
 - another op rides with its one consumer, else with its producer;
-- an op that needs the results of two groups rides with the group that uses it, else opens a group of its own.
+- an op that needs the results of two groups rides with the group that uses it, else opens a group of its own;
+- ops that only lead to a value with a size of its own ride with that: there they were asked to be worked out.
 
-What a fan reads cannot ride in the fan, where it would be worked out once an item, and what reads a fan's list cannot ride
-in it either. A value asked for by the user, or read by several groups, is stored by its producer.
+What a fan reads cannot ride in the fan, where it would be worked out once an item, and what reads a fan's list cannot
+ride in it either. A value asked for by the user, or read by several groups, is stored by its producer.
 
 Two sweeps do it: one from the results back, which finds for every op the one group that uses it; one forward, which
 settles who stays where.
@@ -54,24 +55,30 @@ def group(graph: Graph) -> Grouping:
 
 
 class _Shape:
-    """What the sweeps need to know of each node, by key: is it a view, and from which opener alone does it come."""
+    """What the sweeps need to know of each node, by key."""
 
     def __init__(self, graph: Graph) -> None:
         roots = {root.key for root in graph.roots}
-        self.pinned = set(roots)
+        self.mapped: set[bytes] = set()
+        """What fans read."""
         self.views: set[bytes] = set()
         self.leaves: set[bytes] = set()
         self.source: dict[bytes, bytes] = {}
+        """The one opener, or op with a group of its own, from which a node comes."""
+        self.stage_made: set[bytes] = set()
+        """Openers that are no fans."""
         source = self.source
         for node in graph.nodes:
             key = node.key
             what = node.what
-            if isinstance(what, LEAVES):
+            if isinstance(what, LEAVES) and not (isinstance(what, FunctionValue) and key in roots):
                 self.leaves.add(key)
             elif opens(node):
                 source[key] = key
-                if isinstance(what, Call) and what.fans:
-                    self.pinned.update(child.key for child in node.children)
+                if _fans(node):
+                    self.mapped.update(child.key for child in node.children)
+                else:
+                    self.stage_made.add(key)
             else:
                 if key not in roots and is_view(node, self.views):
                     self.views.add(key)
@@ -80,17 +87,16 @@ class _Shape:
                     source[key] = came.pop()
                 elif came or key not in self.views:
                     source[key] = key
-        self.pinned -= self.leaves
-        pinned_views = self.pinned & self.views
-        self.views -= pinned_views
-        fans = {n.key for n in graph.nodes if isinstance(n.what, Call) and n.what.fans}
-        self.stage_made = {n.key for n in graph.nodes if opens(n)} - fans
+        self.views -= self.mapped
+        self.pinned = (roots | self.mapped) - self.leaves
+        """What is stored in any case."""
 
 
 def _backward(graph: Graph, shape: _Shape) -> dict[bytes, int]:
     """For each op the group it would ride with as its one consumer, else ``_SEVERAL``; openers get their numbers."""
     wishes: dict[bytes, int] = {}
-    numbers = {node.key: number for number, node in enumerate(n for n in graph.nodes if opens(n))}
+    heads = [node for node in graph.nodes if opens(node)]
+    numbers = {node.key: number for number, node in enumerate(heads)}
     users: dict[bytes, int] = {}
     stays: set[bytes] = set()
     for node in reversed(graph.nodes):
@@ -102,9 +108,15 @@ def _backward(graph: Graph, shape: _Shape) -> dict[bytes, int]:
             own = numbers[key]
         elif key in shape.views:
             own = user
-        elif key in shape.pinned or user < 0:
-            own = _SEVERAL
-        elif shape.source.get(key) in shape.stage_made and (shrinks(node) or key in stays):
+        elif (
+            key in shape.pinned
+            or user < 0
+            or (
+                shape.source.get(key) in shape.stage_made
+                and (shrinks(node) or key in stays)
+                and not isinstance(heads[user].what, Sized)
+            )
+        ):
             own = _SEVERAL
         else:
             own = user
@@ -130,22 +142,18 @@ def _forward(graph: Graph, shape: _Shape, wishes: dict[bytes, int]) -> Grouping:
         if key in shape.views:
             below[key] = _inputs(node, below)
             continue
-        wish = wishes[key]
-        inputs = _inputs(node, below) if not opens(node) else frozenset()
-        one = next(iter(inputs)) if len(inputs) == 1 else None
-        rides_in_fan = one is not None and _fans(heads[one])
-        if opens(node):
-            home = wish
-        elif one is not None and not rides_in_fan and (wish < 0 or shrinks(node)):
-            home = one
-            if wish >= 0 and is_projection(node) and _is_stored(node, group_of, shape, wishes):
-                home = wish
-        elif wish >= 0 and not _fans(heads[wish]):
-            home = wish
-        else:
-            home = len(heads)
-            heads.append(node)
-            apart[key] = _why_apart(node, inputs, heads, wish)
+        home = wish = wishes[key]
+        if not opens(node):
+            inputs = _inputs(node, below)
+            stay = next(iter(inputs)) if len(inputs) == 1 else _NOBODY
+            if stay >= 0 and _fans(heads[stay]):
+                stay = _NOBODY
+            if stay >= 0 and (wish < 0 or (shrinks(node) and not _goes_on(node, heads[wish], shape))):
+                home = stay
+            elif wish < 0:
+                home = len(heads)
+                apart[key] = _why_apart(node, inputs, heads, shape)
+                heads.append(node)
         group_of[key] = home
         below[key] = home
     return Grouping(group_of, tuple(heads), apart)
@@ -163,24 +171,21 @@ def _inputs(node: Expr, below: dict[bytes, frozenset[int] | int]) -> frozenset[i
     return frozenset(found)
 
 
-def _is_stored(node: Expr, group_of: dict[bytes, int], shape: _Shape, wishes: dict[bytes, int]) -> bool:
-    """Whether the value that a projection reads is stored anyway, so that its reader may take the column from there."""
-    beneath = node.args[0]
-    if type(beneath) is not Expr or beneath.key not in group_of:
-        return False
-    return beneath.key in shape.pinned
+def _goes_on(node: Expr, user: Expr, shape: _Shape) -> bool:
+    """Whether an op that shrinks rides with its user all the same: what it reads is stored anyway, or it was asked."""
+    return isinstance(user.what, Sized) or (is_projection(node) and node.children[0].key in shape.pinned)
 
 
 def _fans(head: Expr) -> bool:
     return isinstance(head.what, Call) and head.what.fans
 
 
-def _why_apart(node: Expr, inputs: frozenset[int], heads: list[Expr], wish: int) -> str:
+def _why_apart(node: Expr, inputs: frozenset[int], heads: list[Expr], shape: _Shape) -> str:
     names = " and ".join(heads[number].what.label for number in sorted(inputs)[:3])
+    if node.key in shape.mapped:
+        return f"{node.what.label} feeds a map and would be worked out once an item"
     if len(inputs) > 1:
         return f"{node.what.label} needs the results of {names}, and not one stage alone uses it"
     if inputs:
         return f"{node.what.label} reads the whole list of {names}, which is worked out item by item"
-    if wish >= 0:
-        return f"{node.what.label} feeds a map and would be worked out once an item"
     return f"{node.what.label} belongs to no stage"

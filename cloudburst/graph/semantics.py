@@ -130,8 +130,8 @@ def may_write(node: Expr) -> bool:
 _PURE_METHODS = SHRINKING | WINDOWS | frozenset(
     "abs add_prefix add_suffix apply applymap asfreq assign astype at_time between between_time bfill clip combine "
     "combine_first compare convert_dtypes copy corr cov cummax cummin cumprod cumsum cut diff div divide dot eq "
-    "equals explode factorize ffill fillna floordiv ge gt infer_objects interpolate isin isna isnull join keys le lt map "
-    "mask melt merge mod mul multiply ne notna notnull nunique pct_change pivot pivot_table pow radd rank rdiv "
+    "equals explode factorize ffill fillna floordiv ge gt infer_objects interpolate isin isna isnull join keys le lt "
+    "map mask melt merge mod mul multiply ne notna notnull nunique pct_change pivot pivot_table pow radd rank rdiv "
     "reindex rename rename_axis reorder_levels replace reset_index rfloordiv rmod rmul round rpow rsub rtruediv "
     "searchsorted select_dtypes set_axis set_index shift sort_index sort_values stack sub subtract swaplevel "
     "to_dict to_frame to_numpy to_period to_records to_string to_timestamp transform transpose truediv "

@@ -81,7 +81,7 @@ class Lines:
 
 
 class Reporting:
-    """Watches a run from its start to its end. A context manager around the driving of the run.
+    """Watches a run from its start to its end: enter it around the driving of the run.
 
     Parameters
     ----------

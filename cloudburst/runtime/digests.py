@@ -190,7 +190,7 @@ class _Walk:
             return self.inside(value, lambda: (kind.__name__, *rule(value)))
         if isinstance(getattr(value, "__qualname__", None), str) and goes_by_name(value):
             return self.named(value)
-        if kind.__module__.partition(".")[0] in _DATA_PACKAGES and not callable(value):
+        if str(kind.__module__).partition(".")[0] in _DATA_PACKAGES and not callable(value):
             place = place_of_generator(value)
             return None if place is None else keys.encode(("generator", *place))
         if kind in (slice, range, bytearray):

@@ -30,15 +30,17 @@ class Source(NamedTuple):
     is_package: bool
 
 
-def is_own(name: str | None) -> bool:
+def is_own(name: object) -> bool:
     """Whether the module of that name is the project's own; one that nobody can import is.
+
+    Some types written in C have no string for ``__module__``: they are not own.
 
     >>> is_own("__main__"), is_own("json"), is_own("cloudburst.errors"), is_own("made_by_exec")
     (True, False, False, True)
     """
     if not name or name == "__main__":
         return True
-    if _is_known(name):
+    if not isinstance(name, str) or _is_known(name):
         return False
     module = sys.modules.get(name)
     return module is None or is_own_module(module)

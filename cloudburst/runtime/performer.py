@@ -11,8 +11,8 @@ in                                       meaning
 ``("tasks", [task, ...])``               Attempts to perform one after another, each a :func:`.messages.task_message`
 =======================================  =================================================================
 
-Out go ``("ready",)`` once and then one record for each attempt, in their order and each before the next attempt begins,
-so that a client who has read a record knows what the process is at.
+Out go ``("ready",)``, once the first run could begin, and then one record for each attempt, in their order and each
+before the next attempt begins, so that a client who has read a record knows what the process is at.
 """
 
 from __future__ import annotations
@@ -93,8 +93,6 @@ class Performer:
     def serve(self) -> None:
         """Perform until nothing more can come."""
         inbox = Inbox()
-        self._send(("ready",))
-        _prepare()
         while data := os.read(self._requests, CHUNK):
             for message in inbox.feed(data):
                 self._take(message)
@@ -109,6 +107,7 @@ class Performer:
             self._begin_run(*message[1:])
 
     def _begin_run(self, path: list[str], directory: str | None, environment: dict[str, str], store: str) -> None:
+        is_first = self._store is None
         self._functions = Functions()
         if self._store is None or self._store.url != store:
             self._store = open_store(store)
@@ -118,6 +117,9 @@ class Performer:
         if environment != os.environ:
             os.environ.clear()
             os.environ.update(environment)
+        if is_first:
+            self._send(("ready",))
+            _prepare()
 
     def _perform(self, assignment: Assignment) -> None:
         assert self._store is not None
@@ -154,18 +156,21 @@ class _Peak:
         if self._files is not None:
             try:
                 os.write(self._files[0], _RESET_PEAK)
-            except OSError:  # the user's code closed it
+            except OSError:
                 self._files = None
 
     def mib(self, seconds: float) -> float:
         """What an attempt used that took so long; a short one is taken to have used what was in use before."""
-        if seconds >= _SHORT_S or not self._usual:
-            if self._files is None:
-                return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MIB
-            status = os.pread(self._files[1], 4096, 0)
-            self._usual = _kib(status, b"VmRSS:") / 1024
-            return _kib(status, b"VmHWM:") / 1024
-        return self._usual
+        if seconds < _SHORT_S and self._usual:
+            return self._usual
+        if self._files is not None:
+            try:
+                status = os.pread(self._files[1], 4096, 0)
+                self._usual = _kib(status, b"VmRSS:") / 1024
+                return _kib(status, b"VmHWM:") / 1024
+            except (OSError, ValueError):  # the user's code closed it, or this kernel does not say
+                self._files = None
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MIB
 
 
 def _kib(status: bytes, name: bytes) -> int:
@@ -217,7 +222,8 @@ def _watch(lifeline: int, output: logs.Output) -> None:
     end = select.poll()
     end.register(lifeline, select.POLLIN)
     while not end.poll(_SHORTEN_EVERY_MS):
-        output.shorten()
+        with suppress(OSError):  # a full disk: the attempt's end tries again
+            output.shorten()
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 

@@ -262,9 +262,9 @@ def _reduce_stream(value: Any, kind: type) -> Any:
 
 def _reduce_object(value: Any, kind: type) -> Any:
     """As pickle would, but for objects that give their name in an own module, which would not be found there."""
-    if (kind.__reduce__ is object.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__) or not is_own(
-        kind.__module__
-    ):
+    plain: Any = object
+    is_plain = kind.__reduce__ is plain.__reduce__ and kind.__reduce_ex__ is plain.__reduce_ex__
+    if is_plain or not is_own(getattr(value, "__module__", "builtins")):
         return NotImplemented
     reduction = value.__reduce_ex__(5)
     if not isinstance(reduction, str):

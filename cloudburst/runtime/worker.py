@@ -18,7 +18,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal, NamedTuple
 
-import cloudburst
 from cloudburst.runtime import layout, logs
 from cloudburst.runtime.events import Ended, Gone
 from cloudburst.runtime.frames import CHUNK, Inbox, Message, frame
@@ -26,7 +25,7 @@ from cloudburst.runtime.messages import ended_of, task_message
 from cloudburst.runtime.protocols import Assignment
 from cloudburst.runtime.task import Function, TaskId
 
-_ROOT = str(Path(cloudburst.__file__).parents[1])
+_ROOT = str(Path(__file__).parents[2])
 START_S = 120.0
 """How long a performer may take to say that it is ready."""
 

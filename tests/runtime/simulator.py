@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any
 
-from cloudburst.runtime.events import Began, Cancelled, Ended, Event, Gone, Hello
+from cloudburst.runtime.events import Cancelled, Event, Hello
 from cloudburst.runtime.state import Limits
 from cloudburst.runtime.task import Plan, TaskId
 from tests.runtime.plans import random_plan
@@ -122,8 +122,7 @@ class Simulation:
             return []
         what = random.choice(("again", "again", "straggler", "idle", "cancel"))
         if what == "again":
-            # A refused launch is told once, and so is the end of a delay: they say nothing of which it is.
-            again = [event for event in world.told if isinstance(event, (Hello, Began, Ended, Gone))]
+            again = world.can_come_again()
             world.met["told again"] += bool(again)
             return [random.choice(again)] if again else []
         if what == "straggler":

@@ -397,7 +397,7 @@ def test_packages_and_their_modules_travel(elsewhere: Elsewhere, project: Path) 
             "pkg/__init__.py": "VERSION = 2\n",
             "pkg/sub.py": "from . import VERSION\nfrom .deep import core\ndef f(x): return core.g(x) + VERSION\n",
             "pkg/deep/__init__.py": "",
-            "pkg/deep/core.py": "from ..other import K\ndef g(x):\n    from .. import late as l\n    return x + K + l.N",
+            "pkg/deep/core.py": "from ..other import K\ndef g(x):\n    from .. import late\n    return x+K+late.N",
             "pkg/other.py": "K = 10\n",
             "pkg/late.py": "N = 100\n",
         },

@@ -112,10 +112,11 @@ def test_a_new_run_forgets_the_functions_of_the_one_before(program, tmp_path):
 
 def test_it_ends_in_silence_when_nobody_takes_its_records(tmp_path):
     program = Program(tmp_path)
+    program.send(run(tmp_path))
     assert program.receive() == ("ready",)
     os.close(program.records)
     program.records = os.open(os.devnull, os.O_RDONLY)
-    program.send(run(tmp_path), tasks(assignment(step("build", "list"))))
+    program.send(tasks(assignment(step("build", "list"))))
     assert program.process.wait(30) == 0
     program.log.seek(0)
     assert program.log.read() == b""
@@ -124,6 +125,7 @@ def test_it_ends_in_silence_when_nobody_takes_its_records(tmp_path):
 
 def test_it_ends_with_its_lifeline(tmp_path):
     program = Program(tmp_path)
+    program.send(run(tmp_path))
     assert program.receive() == ("ready",)
     os.close(program.lifeline)
     program.lifeline = os.open(os.devnull, os.O_RDONLY)
@@ -158,7 +160,13 @@ def test_a_peak_is_told_even_when_the_users_code_closed_what_it_is_read_from():
     peak = performer._Peak()
     for file in peak._files or ():
         os.close(file)
+    assert peak.mib(1.0) > 1
+    assert peak._files is None
+    peak = performer._Peak()
+    for file in peak._files or ():
+        os.close(file)
     peak.reset()
+    assert peak._files is None
     assert peak.mib(1.0) > 1
 
 

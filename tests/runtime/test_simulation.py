@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 from cloudburst.errors import InternalError
-from cloudburst.resources import Size
 from cloudburst.runtime import journal, launches, retry
 from cloudburst.runtime.dispatch import Dispatch, Limits
 from cloudburst.runtime.events import LaunchFailed
@@ -140,24 +139,3 @@ def test_a_script_says_how_attempts_end():
     assert state.status == "failed"
     assert state.attempts(TaskId(0)) == 3
     assert [(one.task, one.attempt, one.failure.cause) for one in state.failures] == [(TaskId(1), 2, "lost")]
-
-
-@pytest.mark.parametrize("workers", [1, 2, 8])
-def test_tiny_tasks_are_handed_out_in_few_batches(workers):
-    limits = Limits(workers=workers, cpu=None, memory_mib=None)
-    simulation = Simulation(0, plan(*[task(index) for index in range(5000)]), limits, misfortune=0.0)
-    simulation.seconds = {"w": 0.00001}
-    world = simulation.run(most_batches=10000)
-    assert world.state.done_count == 5000
-    assert 100 < world.met["most queued"] <= 256
-    assert sum(type(one).__name__ == "Assign" for batch in world.commanded for one in batch) < 500
-
-
-def test_a_whole_machine_task_is_not_passed_for_ever():
-    limits = Limits(workers=4, cpu=4096, memory_mib=None)
-    tasks = [task(0), task(1, 0, size=Size(4096, 8192)), *[task(index) for index in range(2, 2000)]]
-    simulation = Simulation(3, plan(*tasks), limits, misfortune=0.0)
-    simulation.seconds = {"w": 1.0}
-    world = simulation.run()
-    done = [event.task.task for event in world.told if type(event).__name__ == "Ended"]
-    assert done.index(1) < 100

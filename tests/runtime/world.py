@@ -1,7 +1,7 @@
 """What is outside of the state machine: workers that only pretend, and books that tell when the machine breaks a rule.
 
-A ``World`` carries out commands and offers what can happen; whoever drives it (chance, a script, hypothesis) decides what
-does. Each thing that can happen gives the event to be told, so that several can be told at once.
+A ``World`` carries out commands and offers what can happen; whoever drives it (chance, a script, hypothesis) decides
+what does. Each thing that can happen gives the event to be told, so that several can be told at once.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ class World:
     taken: dict[TaskId, tuple[Artifact, ...]] = field(default_factory=dict)
     """By task: the results that the machine must have taken."""
     issued: dict[TaskId, int] = field(default_factory=dict)
+    failed: Counter[TaskId] = field(default_factory=Counter)
+    """By task: attempts that failed."""
     dropped: set[object] = field(default_factory=set)
     met: Counter[str] = field(default_factory=Counter)
     """What has happened: a test that met nothing proves nothing."""
@@ -121,6 +123,7 @@ class World:
         """A worker is no more, and the attempt that it was at is to blame."""
         self.met[cause] += 1
         at, *behind = self._strand(worker)
+        self.failed[at[0]] += 1
         self.met["lost with a queue"] += bool(behind)
         return Gone(worker, cause, f"{cause}: {worker}", at[0], (worker, 0, 1))  # type: ignore[arg-type]
 
@@ -139,6 +142,8 @@ class World:
         event = self._record(worker, self.workers[worker].popleft(), how, seconds)
         if how == "done":
             self._current.append(event)
+        else:
+            self.failed[event.task] += 1
         return event
 
     def straggle(self) -> Ended:
@@ -149,6 +154,10 @@ class World:
     def due(self, number: int) -> Due:
         """A delay is over."""
         return Due(self.delays.pop(number).task)
+
+    def can_come_again(self) -> list[Event]:
+        """What may be told twice. Not a refused launch or the end of a delay: they do not say which one they mean."""
+        return [event for event in self.told if isinstance(event, (Hello, Began, Ended, Gone))]
 
     def _record(self, worker: str, attempt: Attempt, how: str, seconds: float) -> Ended:
         task, number = attempt
@@ -255,7 +264,9 @@ class World:
         assert task not in self.taken, "a task that is done is assigned again"
         assert attempt > self.issued.get(task, 0), "a number is given twice"
         self.issued[task] = attempt
-        described = self.plan.tasks[task.task]
+        described, limits = self.plan.tasks[task.task], self.limits
+        most = 1 + described.retries + max(described.retries, limits.crash_retries) + limits.memory_steps
+        assert self.failed[task] < most, "a task is tried too often"
         inputs = self.state.inputs(task)
         assert (described.fan is None) == (task.item == WHOLE)
         for slot, (read, artifact) in enumerate(zip(described.inputs, inputs, strict=True)):

@@ -29,6 +29,7 @@ ANNOUNCE_S = 0.005
 
 _LOOK_S = 1.0
 _CLOSE_S = 10.0
+_CLOSE_LOOK_S = 0.05
 _LOG_TAIL = 2000
 _NO_LAUNCH = ""
 """The token of a worker that an earlier run asked for: if it never comes up, nobody waits for it."""
@@ -146,7 +147,7 @@ class LocalBackend:
                 worker.kill("stopped")
             until = monotonic() + _CLOSE_S
             while self._workers and monotonic() < until:
-                self._waited(until - monotonic())
+                self._waited(min(_CLOSE_LOOK_S, until - monotonic()))
             self._let_go()
 
     # ------------------------------------------------------------ inside

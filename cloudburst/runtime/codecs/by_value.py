@@ -1,7 +1,7 @@
 """Pickling the project's own classes and functions by value, so that a reader need not import them.
 
-It is the way of captured functions (``pickler``) with the codec's own reducers before it: what is own, what travels with it
-and how a class that comes home stays as it is, is told there.
+It is the way of captured functions (``pickler``) with the codec's own reducers before it: what is own, what travels
+with it and how a class that comes home stays as it is, is told there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ByValuePickler(Pickler):
     def __init__(
         self,
         file: SupportsWrite,
-        protocol: int = 5,
+        protocol: int = 5,  # noqa: ARG002 - there is no other; pickle's own place for it
         *,
         buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
     ) -> None:

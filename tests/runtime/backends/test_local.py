@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import psutil
@@ -344,7 +345,7 @@ def test_pools_of_processes_work_in_a_stage(backend):
 def test_the_kernel_kills_a_worker_before_its_client(backend):
     if sys.platform != "linux":
         pytest.skip("only Linux can be told")
-    assert value_of(backend, lambda: print(open("/proc/self/oom_score_adj").read())).strip() == "500"
+    assert value_of(backend, lambda: print(Path("/proc/self/oom_score_adj").read_text())).strip() == "500"
 
 
 def test_the_peak_memory_is_that_of_the_attempt(backend):
@@ -396,6 +397,15 @@ def test_a_worker_that_ends_before_it_is_ready_fails_its_launch_with_what_it_pri
     assert event.token == "t"
     assert "exit code 4" in event.detail
     assert "broken set-up" in event.detail
+
+
+def test_a_worker_that_cannot_open_the_store_fails_its_launch_and_says_why(tmp_path):
+    backend = LocalBackend("memory:elsewhere", tmp_path / "logs")
+    backend.equip({})
+    backend.launch(Size(), 1, "t")
+    [event] = until(backend, LaunchFailed)
+    assert "StoreError: memory:elsewhere" in event.detail
+    backend.close()
 
 
 def test_a_worker_that_never_gets_ready_fails_its_launch(backend, tmp_path, monkeypatch):
@@ -457,7 +467,10 @@ def test_a_fork_of_the_client_lets_go_of_the_pool(backend):
     backend.equip(captured(wait=time.sleep))
     [name] = launched(backend)
     read, write = os.pipe()
-    if (pid := os.fork()) == 0:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, from Python 3.12 on
+        pid = os.fork()
+    if pid == 0:
         try:
             left = [fd for fd in (backend._workers[name].records, backend._workers[name]._lifeline) if _is_open(fd)]
             os.write(write, str(left).encode())

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cloudburst.errors import CodecError
@@ -70,30 +70,40 @@ class TestParquetCodec(CodecContract):
         return VALUES[request.param]
 
 
+NOTHING = pd.Index([], dtype="str")
+
+
 @st.composite
-def likely_frames(draw):
-    """Frames of which most are exactly Parquet."""
-    frame = draw(
-        made.frames(kinds=("bool", "integer", "float", "masked", "string", "datetime", "timedelta", "categorical"))
-    )
-    frame = frame.set_flags(allows_duplicate_labels=True)
-    frame.columns = pd.Index(
-        draw(st.lists(st.text(max_size=4), min_size=frame.shape[1], max_size=frame.shape[1], unique=True)), dtype="str"
-    )
-    if draw(st.booleans()):
-        frame.index = pd.RangeIndex(len(frame))
+def frames_of_what_it_takes(draw):
+    """Frames of columns and indexes that are each taken by themselves."""
+    n, width = draw(made.ROWS), draw(st.integers(0, 4))
+    column = made.columns(n).filter(lambda values: exactly_parquet(pd.DataFrame({"a": values})))
+    index = made.indexes(n).filter(lambda labels: exactly_parquet(pd.DataFrame(index=labels, columns=NOTHING)))
+    names = st.lists(st.text(max_size=4), min_size=width, max_size=width, unique=True)
+    frame = pd.DataFrame(dict(enumerate(draw(column) for _ in range(width))), index=draw(index))
+    frame.columns = pd.Index(draw(names), dtype="str", name=draw(st.sampled_from([None, "", 3])))
+    frame.attrs = draw(made.ATTRS)
     return frame
 
 
-@settings(slowly, max_examples=100)
-@given(likely_frames())
+@slowly
+@given(frames_of_what_it_takes())
 def test_what_it_takes_comes_back(frame):
-    taken = exactly_parquet(frame)
-    event(f"taken: {taken}, rows: {len(frame)}")
-    assume(taken)
     back = through(CODEC, frame)
     assert_same(back, frame)
     overwrite(back)
+
+
+@pytest.mark.parametrize(
+    "kind", ["bool", "integer", "float", "masked", "string", "datetime", "timedelta", "categorical"]
+)
+@settings(slowly, max_examples=20)
+@given(data=st.data())
+def test_every_kind_that_it_takes_comes_back(kind, data):
+    rows = data.draw(made.ROWS)
+    frame = pd.DataFrame({"a": data.draw(made.columns(rows, (kind,)))})
+    assume(exactly_parquet(frame))
+    assert_same(through(CODEC, frame), frame)
 
 
 @settings(slowly, max_examples=50)

@@ -59,7 +59,8 @@ VALUES = {
     "bytes": b"x" * 200_000,
     "array": np.arange(1000.0),
     "small array": np.arange(3),
-    "read-only": np.broadcast_to(np.arange(1000), (3, 1000)),
+    "read-only": np.frombuffer(bytes(8000), "int64"),
+    "broadcast": np.broadcast_to(np.arange(1000), (3, 1000)),
     "fortran": np.asfortranarray(np.arange(1000).reshape(10, 100)),
     "strided": np.arange(4000).reshape(40, 100)[::2, ::-3],
     "turned in space": np.arange(4000).reshape(10, 20, 20).transpose(1, 2, 0),
@@ -151,11 +152,11 @@ def test_people_write_to_what_they_got():
     assert frame["a"].max() == 10
     array = through(CODEC, VALUES["read-only"])
     array += 1
-    assert array[0, 0] == 1
+    assert array[0] == 1
 
 
 @pytest.mark.parametrize(
-    "name", ["array", "read-only", "fortran", "strided", "turned in space", "structured", "dates", "texts"]
+    "name", ["array", "read-only", "broadcast", "fortran", "strided", "turned in space", "structured", "dates", "texts"]
 )
 def test_arrays_are_read_in_place(name):
     data = bytearray(b"".join(CODEC.encode(VALUES[name])))
