@@ -96,7 +96,7 @@ def _error(plan: Plan, failed: Any, backend: Backend) -> Exception:
     place = {"stage": task.stage, "task": task_name(plan, which), "attempt": attempt, "log_tail": tail}
     what = _what(task, which, failure)
     if failure.cause in ("raised", "refused"):
-        return _raised(task, what, failure, place)
+        return _raised(what, failure, place)
     tries = f" after {attempt} attempts" if attempt > 1 else ""
     printed = f"\nThe last lines that it printed:\n{_last_lines(tail)}" if tail.strip() else ""
     if failure.cause == "memory":
@@ -132,7 +132,7 @@ def _what(task: Task, which: TaskId, failure: Failure) -> str:
     return f"op {origin.label}{at}, which rides with stage {task.stage}{item},"
 
 
-def _raised(task: Task, what: str, failure: Failure, place: dict[str, Any]) -> Exception:
+def _raised(what: str, failure: Failure, place: dict[str, Any]) -> Exception:
     attempt, tail = place["attempt"], place["log_tail"]
     tries = f" in attempt {attempt}" if attempt > 1 else ""
     printed = f"\nThe last lines that it printed:\n{_last_lines(tail)}" if tail.strip() else ""
@@ -144,7 +144,7 @@ def _raised(task: Task, what: str, failure: Failure, place: dict[str, Any]) -> E
         return stage_error
     try:
         error = codecs.decode("pickle", memoryview(failure.exception))
-    except Exception as lost:  # what cannot be built here is told as text
+    except Exception as lost:  # noqa: BLE001 - what cannot be built here is told as text
         stage_error.add_note(f"Its exception object could not be brought back: {type(lost).__name__}: {lost}")
         return stage_error
     if not isinstance(error, Exception):
@@ -175,5 +175,3 @@ def _last_lines(text: str, most: int = 20) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
-
-

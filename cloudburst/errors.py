@@ -119,7 +119,9 @@ class OutOfMemory(TaskError):
         What was seen and what was allowed, in MiB.
     """
 
-    def __init__(self, message: str, *, peak_mib: float | None = None, limit_mib: float | None = None, **place: Any) -> None:
+    def __init__(
+        self, message: str, *, peak_mib: float | None = None, limit_mib: float | None = None, **place: Any
+    ) -> None:
         super().__init__(message, **place)
         self.peak_mib = peak_mib
         self.limit_mib = limit_mib

@@ -88,9 +88,7 @@ def materials(graph: Graph, captures: Captures, store: Store | None, prefix: str
     return Materials(ids, functions, given)
 
 
-def _give(
-    leaf: Expr, parts: bool, given: dict[tuple[bytes, bool], Artifact], store: Store | None, prefix: str
-) -> None:
+def _give(leaf: Expr, parts: bool, given: dict[tuple[bytes, bool], Artifact], store: Store | None, prefix: str) -> None:
     if (leaf.key, parts) not in given:
         what = leaf.what
         assert isinstance(what, Literal | Stored)

@@ -102,9 +102,7 @@ class LocalProvider:
         from cloudburst.runtime.state import Limits
 
         settings = self.settings
-        return Limits(
-            workers=settings.workers, cpu=settings.cpu, memory_mib=settings.memory_mib, keep_going=keep_going
-        )
+        return Limits(workers=settings.workers, cpu=settings.cpu, memory_mib=settings.memory_mib, keep_going=keep_going)
 
     def borrow(self) -> Backend:
         """Workers for one run: those of the last one, where they are not busy with another."""
@@ -199,8 +197,8 @@ def init_local(
     workers : int, optional
         Worker processes at once; as many as this process may use CPUs by default.
     memory : int or str, optional
-        What all tasks that run at once may claim together, in MiB or as text such as ``"8 GB"``; what the machine has by
-        default. A task that asks for more than that runs alone.
+        What all tasks that run at once may claim together, in MiB or as text such as ``"8 GB"``; what the machine has
+        by default. A task that asks for more than that runs alone.
     storage : path, optional
         A directory for what passes between tasks, and for cached results, which are then there for later programs too.
         By default a private one, in memory as long as there is room, that goes with the program.

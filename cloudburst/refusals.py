@@ -26,7 +26,10 @@ class Refusals(Handle):
         raise DeferredError(f"a condition asked whether {self!r} is true: {NO_VALUE}")
 
     def __iter__(self) -> NoReturn:
-        raise DeferredError(f"something iterated over {self!r}: {NO_VALUE}; to work on each item, f.map(d); for several results, @cb.stage(outputs=2)")
+        raise DeferredError(
+            f"something iterated over {self!r}: {NO_VALUE}; "
+            "to work on each item, f.map(d); for several results, @cb.stage(outputs=2)"
+        )
 
     def __len__(self) -> NoReturn:
         raise DeferredError(f"something asked for the length of {self!r}: {NO_VALUE}; deferred: cb.defer(len)(d)")

@@ -103,7 +103,7 @@ def parse_size(cpu: object = None, memory: object = None) -> Size:
 
 
 def next_memory(size: Size) -> Size | None:
-    """The next larger valid size after running out of memory: at least half more memory, more CPU only where that needs it.
+    """The next larger valid size: at least half more memory, and more CPU only where that needs it.
 
     >>> next_memory(Size(1024, 2048)), next_memory(Size(1024, 8192)), next_memory(Size(16384, 122880))
     (Size(cpu=1024, memory=3072), Size(cpu=2048, memory=12288), None)

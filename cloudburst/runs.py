@@ -61,7 +61,7 @@ class Run(Generic[T]):
     def _run(self) -> None:
         try:
             value = self._work(self)
-        except BaseException as error:  # whatever it is belongs to whoever asks for the result
+        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to whoever asks for the result
             self._future.set_exception(error)
         else:
             self._future.set_result(value)
@@ -107,7 +107,7 @@ class Run(Generic[T]):
         return self._future.result()
 
     def result_or_cancel(self) -> T:
-        """The value; if the wait is broken off, as by Ctrl-C, the run is cancelled and has ended before this returns."""
+        """The value; if the wait is broken off, as by Ctrl-C, the run is cancelled and over before this returns."""
         try:
             return self.result()
         except BaseException:

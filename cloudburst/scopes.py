@@ -1,4 +1,4 @@
-"""The caller's variables in a query: ``d.query("x > @limit")`` takes ``limit`` from where it is written, as pandas does."""
+"""The caller's variables in a query: ``d.query("x > @limit")`` takes ``limit`` from where it stands, as pandas does."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudburst import diagnosis, providers, settings
-from cloudburst.errors import DeferredError, UsageError
+from cloudburst.errors import DeferredError
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import Facts
 from cloudburst.graph.graph import Graph
@@ -49,7 +49,12 @@ class Prepared:
 
 
 def prepare(
-    roots: Sequence[Expr], provider: Provider | None = None, name: str | None = None, *, optimized: bool = True, dry: bool = False
+    roots: Sequence[Expr],
+    provider: Provider | None = None,
+    name: str | None = None,
+    *,
+    optimized: bool = True,
+    dry: bool = False,
 ) -> Prepared:
     """Capture what the expressions need, optimize and plan them; nothing is run.
 
@@ -108,7 +113,7 @@ def submit(
     progress: bool | None = None,
     whole: bool = True,
 ) -> Run[Any]:
-    """Start a run of these expressions; its result is the value of the one, or with ``whole=False`` a list of values."""
+    """Start a run; its result is the value of the one expression, or with ``whole=False`` a list of all values."""
     _refuse_inside_a_stage()
     provider = providers.current()
     found: list[Expr] = []
@@ -247,7 +252,8 @@ def _warn_of_merged_impure(graph: Graph) -> None:
         if merged.is_stage and merged.reaches:
             warnings.warn(
                 f"{merged.label} was called {merged.times} times with equal arguments and runs once, but its code uses "
-                f"{', '.join(sorted(merged.reaches))}: mark it @cb.stage(pure=False) if every call should have a value of its own.",
+                f"{', '.join(sorted(merged.reaches))}: mark it @cb.stage(pure=False) if every call should have a value "
+                "of its own.",
                 UserWarning,
                 stacklevel=_levels_to_caller(),
             )

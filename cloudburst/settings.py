@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cloudburst.errors import SettingsError
 from cloudburst.resources import parse_memory
@@ -29,7 +30,7 @@ class LocalSettings:
 
 
 def local_settings(
-    workers: int | None = None, memory: int | str | None = None, storage: str | os.PathLike[str] | None = None
+    workers: Any = None, memory: int | str | None = None, storage: str | os.PathLike[str] | None = None
 ) -> LocalSettings:
     """Check the settings of the local provider and fill in what this machine has.
 
@@ -64,7 +65,8 @@ def _directory(storage: str | os.PathLike[str]) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"storage={str(storage)!r} cannot be used: {error.strerror or error}. Choose a directory that you can write to."
+            f"storage={str(storage)!r} cannot be used: {error.strerror or error}. "
+            "Choose a directory that you can write to."
         ) from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise SettingsError(f"storage={str(storage)!r} is not writable for you: choose a directory of your own.")

@@ -71,7 +71,7 @@ def test_sampling_without_a_seed_is_never_merged() -> None:
 def test_merging_a_stage_that_uses_chance_warns() -> None:
     @cb.stage
     def dice() -> float:
-        return random.random()  # noqa: S311
+        return random.random()
 
     with pytest.warns(UserWarning, match=r"dice was called 2 times .* random.*pure=False"):
         cb.compute(dice(), dice())
@@ -168,7 +168,7 @@ limit = 1.5
 
 
 def test_a_query_takes_variables_from_where_it_is_written() -> None:
-    least = frame_of(3)["a"].mean()
+    least = frame_of(3)["a"].mean()  # noqa: F841
     assert frame_of(5).query("a > @limit and a > @least")["a"].tolist().compute() == [2.0, 3.0, 4.0]
 
 

@@ -114,7 +114,7 @@ def _backward(graph: Graph, shape: _Shape) -> dict[bytes, int]:
             or (
                 shape.source.get(key) in shape.stage_made
                 and (shrinks(node) or key in stays)
-                and not isinstance(heads[user].what, Sized)
+                and not _goes_on(node, heads[user], shape)
             )
         ):
             own = _SEVERAL

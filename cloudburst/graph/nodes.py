@@ -50,6 +50,10 @@ class Policy:
         return replace(self, size=size)
 
 
+def _last_part(qualified_name: str) -> str:
+    return qualified_name.rpartition(".")[2].strip("<>")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """A function applied to arguments: a stage where it has a policy, else an op made by ``cb.defer``."""
@@ -72,8 +76,7 @@ class Call:
         kind = b"M" if self.fans else b"C"
         object.__setattr__(self, "head", digest(kind, self.identity, policy))
         object.__setattr__(self, "policy_written", policy)
-        label = self.name.rpartition(".")[2] if "<lambda>" not in self.name else "lambda"
-        object.__setattr__(self, "label", label)
+        object.__setattr__(self, "label", _last_part(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ class FunctionValue:
 
     @property
     def label(self) -> str:
-        return self.name
+        return _last_part(self.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -68,7 +68,8 @@ def blame(
     culprit = todo[0]
     while todo:
         trail, why = todo.popleft()
-        if isinstance(trail.value, forbidden):  # it would answer anything that it is asked
+        # a forbidden one would answer anything that it is asked; a deep one is deep at every step
+        if isinstance(trail.value, forbidden) or (trail.path and isinstance(why.__cause__, RecursionError)):
             culprit = trail, why
             break
         stuck = [(one, fault) for one in _members(trail, memory) if (fault := travels(one.value, memory, forbidden))]
@@ -100,7 +101,7 @@ def _capture_error(trail: _Trail, error: Exception) -> CaptureError:
     role = f" as {trail.role} variable" if trail.role == "a global" else f" as {trail.role}"
     what = f"{trail.path!r} ({_type_name(trail.value)}){role if trail.role else ''}"
     return CaptureError(
-        f"{_chain(trail.readers)} uses {what}, which cannot travel to a worker: {_mend(trail.value)}. ({error})"
+        f"{_chain(trail.readers)} uses {what}, which cannot travel to a worker: {_mend(trail.value, error)}. ({error})"
     )
 
 
@@ -195,8 +196,10 @@ _RUNNING = ("Thread", "Popen", "Process", "Executor", "Loop", "Future", "Task", 
 _OPENED = ("Connection", "connection", "socket", "Socket", "Session", "Client", "Cursor", "Engine", "SSL", "Channel")
 
 
-def _mend(value: object) -> str:
+def _mend(value: object, error: Exception) -> str:
     kind = type(value)
+    if isinstance(error.__cause__, RecursionError):
+        return "it is nested too deeply, so keep it flatter or make it inside the stage"
     if isinstance(value, (types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType)):
         return "make it inside the stage, or use a list of its values"
     if isinstance(value, io.IOBase):

@@ -1,7 +1,7 @@
 """What happens in a run, and what is decided on it: the two vocabularies of the state machine.
 
-*Events* go in, *commands* come out. Both are plain values without clock, thread or socket, so that a run can be journaled,
-replayed and simulated. The driver and the backends make events; only ``state.py`` makes commands.
+*Events* go in, *commands* come out. Both are plain values without clock, thread or socket, so that a run can be
+journaled, replayed and simulated. The driver and the backends make events; only ``state.py`` makes commands.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from cloudburst.resources import Size
 from cloudburst.runtime.task import Artifact, TaskId
 
 Cause = Literal["raised", "refused", "lost", "memory", "timeout", "launch"]
-"""Why an attempt failed: the user's code raised; its value could not be stored; the worker went away; out of memory; too
-long; no worker could be had."""
+"""Why an attempt failed: the user's code raised; its value could not be stored; the worker went away; memory ran out;
+it took too long; or no worker would start."""
 
 
 class Failure(NamedTuple):
@@ -79,12 +79,12 @@ class LaunchFailed(NamedTuple):
     """Workers that were asked for will not come."""
 
     token: str
-    count: int
+    count: int  # type: ignore[assignment]  # nobody counts what stands in an event
     detail: str
 
 
 class Due(NamedTuple):
-    """A delay that ``Delay`` asked for is over. ``task`` is ``None`` for the grace given to siblings of a failed task."""
+    """A delay that ``Delay`` asked for is over; ``task`` is ``None`` for the grace given to others when one failed."""
 
     task: TaskId | None
 
@@ -105,7 +105,7 @@ class Launch(NamedTuple):
     """Start ``count`` workers of a shape."""
 
     shape: Size
-    count: int
+    count: int  # type: ignore[assignment]  # nobody counts what stands in a command
     token: str
 
 

@@ -1,8 +1,8 @@
 """What a worker performs: tasks, their steps, and where their values lie.
 
-A task is made of *slots*. The first ``len(inputs)`` slots are filled with the task's inputs, each step fills the next one,
-and the outputs name the slots whose values are stored. Everything here is plain data: names, numbers and bytes, so that a
-plan can be journaled, sent down a pipe or written as a letter without looking inside any value.
+A task is made of *slots*. The first ``len(inputs)`` slots are filled with the task's inputs, each step fills the next
+one, and the outputs name the slots whose values are stored. Everything here is plain data: names, numbers and bytes, so
+that a plan can be journaled, sent down a pipe or written as a letter without looking inside any value.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Step(NamedTuple):
 
 
 class Input(NamedTuple):
-    """A value that a task reads: output ``output`` of task ``task``, or ``Plan.given[output]`` when ``task`` is ``GIVEN``."""
+    """A value that a task reads: that output of that task, or ``Plan.given[output]`` when ``task`` is ``GIVEN``."""
 
     task: int
     output: int = 0
@@ -104,8 +104,8 @@ class Origin(NamedTuple):
 class Task:
     """What one worker performs in one go: a stage and the ops that ride with it.
 
-    ``fan`` is the number of the input that is fanned out over: the task is then a template, performed once for each part of
-    that input with the part's value in the input's slot, and its outputs are lists in parts.
+    ``fan`` is the number of the input that is fanned out over: the task is then a template, performed once for each
+    part of that input with the part's value in the input's slot, and its outputs are lists in parts.
     """
 
     index: int

@@ -12,7 +12,7 @@ import pytest
 from cloudburst.errors import CodecError
 from cloudburst.runtime import codecs
 from cloudburst.runtime.protocols import Codec
-from cloudburst.runtime.stores import local
+from cloudburst.runtime.stores import files
 from cloudburst.runtime.stores.local import LocalStore
 from tests.contracts.equality import assert_same
 
@@ -49,7 +49,7 @@ class CodecContract:
     def test_writing_to_what_was_read_from_a_file_leaves_the_file(
         self, codec: Codec, value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(local, "LARGE", 1)  # so that all files are mapped
+        monkeypatch.setattr(files, "LARGE", 1)  # so that all files are mapped
         store = LocalStore(tmp_path)
         store.put("value", codec.encode(value))
         before = (tmp_path / "value").read_bytes()

@@ -15,8 +15,9 @@ from cloudburst.graph.group import group, opens
 from cloudburst.graph.nodes import Call
 from cloudburst.graph.optimize import PASSES, optimize
 from cloudburst.graph.walk import topological
-from tests.inline import planned, run_inline
-from tests.strategies.expressions import graphs
+from cloudburst.runtime.stores.memory import MemoryStore
+from tests.inline import planned, run_inline, run_plan
+from tests.strategies.expressions import boxes, graphs
 
 Drawn = tuple[list[Any], list[Any]]
 
@@ -32,11 +33,35 @@ def test_optimized_unoptimized_and_plain_python_agree(drawn: Drawn) -> None:
     assert run_inline(roots) == run_inline(roots, passes=()) == drawn[1]
 
 
+@given(boxes())
+@settings(max_examples=300, deadline=None)
+def test_riding_changes_no_value_stores_no_view_and_makes_no_cycle(drawn: Drawn) -> None:
+    roots = exprs(drawn)
+    plan, _, functions = planned(roots, store := MemoryStore())
+    for task in plan.tasks:
+        assert all(one.task < task.index for one in task.inputs)
+    assert run_plan(plan, functions, store) == run_inline(roots, passes=()) == drawn[1]
+
+
+def test_the_boxes_met_every_way_of_making_one() -> None:
+    met: set[str] = set()
+
+    @given(boxes())
+    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+    def meet(drawn: Drawn) -> None:
+        for node in topological(exprs(drawn)):
+            met.add(node.what.label)
+
+    meet()
+    assert met >= {
+        ".append()", ".assign()", ".copy()", ".first", ".groupby()", ".head()", ".str", ".sum()", ".upper()", "[...]",
+        "add", "dict", "fill", "lambda", "list", "options", "pack", "three", "tuple",
+    }  # fmt: skip
+
+
 @given(graphs())
 @settings(max_examples=200, deadline=None)
 def test_each_distinct_stage_call_is_one_task(drawn: Drawn) -> None:
-    from cloudburst.runtime.stores.memory import MemoryStore
-
     plan, graph, _ = planned(exprs(drawn), MemoryStore())
     keys = [node.key for node in graph.nodes]
     assert len(set(keys)) == len(keys)

@@ -19,7 +19,7 @@ CHAINS = {
     "x = a\nx.b": {()},
     "a.b = 1": {("b",)},
     "del a.b": {("b",)},
-    "(a if t else u).b": {()},
+    "(a or u).b": {()},
     "(x := a).b": {()},
     "def f():\n    return a.b": {("b",)},
     "def f():\n    a.b += 1": {("b",)},

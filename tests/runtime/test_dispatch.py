@@ -42,13 +42,10 @@ def end(begun, worker, seconds=5.0):
 
 def run(begun, seconds):
     """Run to the end: the numbers of tasks in the order in which they were done, and the commands it took."""
-    order, commands = [], 0
-    while given := assigned(begun):
-        commands += len(given)
-        for worker in [name for name, one in begun.workers.items() if one.queue]:
-            order.append(end(begun, worker, seconds))
-    while busy := [name for name, one in begun.workers.items() if one.queue]:
-        order.append(end(begun, busy[0], seconds))
+    order, commands = [], len(assigned(begun))
+    while busy := [one for one in begun.workers.values() if one.queue]:
+        longest_at_it = min(busy, key=lambda one: next(iter(one.queue)))
+        order.append(end(begun, longest_at_it.name, seconds))
         commands += len(assigned(begun))
     return order, commands
 
@@ -88,6 +85,12 @@ def test_what_is_larger_than_the_machine_runs_alone():
     assert (begun.free_cpu, begun.free_memory) == (0, 0)
 
 
+def test_a_worker_stays_idle_where_nothing_fits():
+    begun = dispatch(WHOLE_MACHINE, WHOLE_MACHINE, workers=2, cpu=4096)
+    assert assigned(begun) == {"w1": [0]}
+    assert list(begun.idle) == ["w0"]
+
+
 def test_a_task_of_the_default_size_takes_a_workers_share():
     assert Limits(4, 4096, 8192).charge(Size()) == (1024, 0)
     assert Limits(4, None, None).charge(Size()) == (0, 0)
@@ -98,8 +101,8 @@ def test_a_task_of_the_default_size_takes_a_workers_share():
 def test_a_later_task_passes_one_that_does_not_fit_but_not_for_ever():
     begun = dispatch(SMALL, WHOLE_MACHINE, *[SMALL] * 100, workers=2, cpu=4096, memory_mib=8192)
     order, _ = run(begun, 5.0)
-    assert order[1] == 2
-    assert order.index(1) <= PASSES * 2 + 2
+    assert order[:2] == [0, 2]
+    assert PASSES < order.index(1) <= PASSES * 2 + 2
     assert sorted(order) == list(range(102))
 
 
@@ -122,9 +125,9 @@ def test_no_more_than_so_many_are_queued():
 def test_queued_work_is_about_twenty_milliseconds():
     begun = dispatch(*[SMALL] * 5000, workers=1)
     assigned(begun)
-    end(begun, "w0", 0.001)
+    end(begun, "w0", 0.0009)
     assigned(begun)
-    assert len(begun.workers["w0"].queue) == 20
+    assert len(begun.workers["w0"].queue) == 22
 
 
 def test_a_stage_that_is_not_known_or_not_tiny_is_given_alone():

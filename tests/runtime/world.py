@@ -156,7 +156,7 @@ class World:
         return Due(self.delays.pop(number).task)
 
     def can_come_again(self) -> list[Event]:
-        """What may be told twice. Not a refused launch or the end of a delay: they do not say which one they mean."""
+        """What may be told twice: not a refused launch or the end of a delay, which do not say which one they mean."""
         return [event for event in self.told if isinstance(event, (Hello, Began, Ended, Gone))]
 
     def _record(self, worker: str, attempt: Attempt, how: str, seconds: float) -> Ended:
@@ -235,13 +235,9 @@ class World:
 
     def phases(self) -> Phases:
         """Where each task and each item stands."""
-        found: Phases = {}
-        for number in range(len(self.plan.tasks)):
-            found[TaskId(number)] = self.state.phase(TaskId(number))
-            fan = self.state._fans.get(number)
-            for item in range(len(fan.parts) if fan else 0):
-                found[TaskId(number, item)] = self.state.phase(TaskId(number, item))
-        return found
+        tasks = [TaskId(number) for number in range(len(self.plan.tasks))]
+        items = [TaskId(number, item) for number, fan in self.state._fans.items() for item in range(len(fan.parts))]
+        return {task: self.state.phase(task) for task in tasks + items}
 
     def expected(self, read: Input) -> Artifact | None:
         """The artifact that belongs in an input by our own books, ``None`` if it is not made."""

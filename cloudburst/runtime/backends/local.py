@@ -86,6 +86,7 @@ class LocalBackend:
         with self._alone():
             self._waited(0.0)  # what has happened since the last run is of no use to this one
             self._news.clear()
+            self._memory_kills = oom.kills()
             self._functions = functions
             for worker in self._workers.values():
                 worker.token = worker.token if worker.is_ready else _NO_LAUNCH

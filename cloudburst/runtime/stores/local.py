@@ -12,35 +12,24 @@ mapping kills the process.
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from heapq import merge
 from itertools import count, groupby, islice
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
-from weakref import WeakSet
 
 from cloudburst.errors import AccessDenied, NotFound, SettingsError, StoreError
 from cloudburst.runtime.protocols import Buffer
 from cloudburst.runtime.stores.checks import PAGE, checked, cut
+from cloudburst.runtime.stores.files import LARGE, contents, make_private, prune, write_all
 from cloudburst.runtime.stores.room import free_disk, free_memory, total_disk
 
-LARGE = 1 << 20
-"""Bytes from which an object is mapped and not copied when read, and may lie in the fast directory."""
-
 _PARTIAL = ".partial"
-_MOST_PARTS = 1024
-_MOST_BYTES = 1 << 30
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_MOST_MAPPINGS = 256 if sys.version_info < (3, 13) else sys.maxsize
-"""Before 3.13 Python keeps a file open for each mapping; beyond so many, objects are copied."""
-
-_mappings: WeakSet[mmap.mmap] = WeakSet()
 _numbers = count(1)
 
 
@@ -97,7 +86,7 @@ class LocalStore:
         with _told(f"read {key}"):
             file = self._opened(key)
             try:
-                data = _contents(file)
+                data = contents(file)
             finally:
                 os.close(file)
         return data if ranges is None else memoryview(cut(data, ranges, key))
@@ -153,7 +142,7 @@ class LocalStore:
                 for root in self._roots:
                     with suppress(FileNotFoundError):
                         (root / key).unlink()
-                        _prune((root / key).parent, root)
+                        prune((root / key).parent, root)
 
     def sweep(self) -> None:
         """Remove what writers left half written that are no more."""
@@ -203,7 +192,7 @@ class LocalStore:
 
 def _prepare(root: Path) -> None:
     try:
-        _make_private(root / _PARTIAL)
+        make_private(root / _PARTIAL)
         writable = os.access(root / _PARTIAL, os.W_OK | os.X_OK) and os.access(root, os.W_OK | os.X_OK)
     except OSError as error:
         raise SettingsError(_unusable(root, error.strerror or str(error))) from error
@@ -215,33 +204,12 @@ def _unusable(root: Path, reason: str) -> str:
     return f"{root} cannot be used for storage: {reason}. Name another directory with init_local(storage=...)."
 
 
-def _make_private(directory: Path) -> None:
-    """Make a directory and those above it that are missing, for this user alone."""
-    missing = []
-    while not directory.is_dir():
-        missing.append(directory)
-        directory = directory.parent
-    for one in reversed(missing):
-        with suppress(FileExistsError):
-            one.mkdir(mode=0o700)
-
-
-def _prune(directory: Path, root: Path) -> None:
-    """Remove directories upward as long as they are empty."""
-    while directory != root:
-        try:
-            directory.rmdir()
-        except OSError:  # not empty, or gone already
-            return
-        directory = directory.parent
-
-
 def _write(root: Path, key: str, parts: Sequence[Buffer], if_absent: bool) -> bool:
     partial = root / _PARTIAL / f"{socket.gethostname()}-{os.getpid()}-{next(_numbers)}"
     file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
-            _write_all(file, parts)
+            write_all(file, parts)
         finally:
             os.close(file)
         return _place(partial, root / key, if_absent)
@@ -263,52 +231,7 @@ def _place(partial: Path, path: Path, if_absent: bool) -> bool:
             if not partial.exists():  # somebody removed the whole store
                 raise
             with suppress(FileNotFoundError):  # the directory is not there yet, or was pruned just now
-                _make_private(path.parent)
-
-
-def _write_all(file: int, parts: Sequence[Buffer]) -> None:
-    for batch in _batches(parts):
-        while batch:
-            written = os.writev(file, batch)
-            while batch and written >= len(batch[0]):
-                written -= len(batch.pop(0))
-            if written:
-                batch[0] = batch[0][written:]
-
-
-def _batches(parts: Sequence[Buffer]) -> Iterator[list[memoryview]]:
-    """Parts in lists that one ``writev`` takes, in number and in bytes."""
-    batch: list[memoryview] = []
-    room = _MOST_BYTES
-    for part in parts:
-        view = memoryview(part).cast("B")
-        while len(view):
-            batch.append(view[:room])
-            room -= len(batch[-1])
-            view = view[len(batch[-1]) :]
-            if len(batch) == _MOST_PARTS or not room:
-                yield batch
-                batch, room = [], _MOST_BYTES
-    yield batch
-
-
-def _contents(file: int) -> memoryview:
-    size = os.fstat(file).st_size
-    if size >= LARGE and len(_mappings) < _MOST_MAPPINGS:
-        mapping = _mapped(file, size)
-        _mappings.add(mapping)
-        return memoryview(mapping)
-    data = memoryview(bytearray(size))
-    filled = 0
-    while filled < size:
-        filled += os.readv(file, [data[filled:]])
-    return data
-
-
-def _mapped(file: int, size: int) -> mmap.mmap:
-    if sys.version_info >= (3, 13):
-        return mmap.mmap(file, size, access=mmap.ACCESS_COPY, trackfd=False)
-    return mmap.mmap(file, size, access=mmap.ACCESS_COPY)
+                make_private(path.parent)
 
 
 def _keys(root: Path, prefix: str, after: str) -> Iterator[str]:

@@ -100,17 +100,18 @@ def test_a_segfault_shows_where_it_happened(backend):
 
 
 def test_a_kill_while_the_kernel_counted_one_for_memory_is_out_of_memory(backend, monkeypatch):
-    counted = oom.kills()
-    monkeypatch.setattr(oom, "kills", lambda: counted + 1)
+    kills = iter(range(100))
+    monkeypatch.setattr(oom, "kills", lambda: next(kills))
     gone = gone_of(backend, lambda: os.kill(os.getpid(), signal.SIGKILL))
     assert gone.cause == "memory"
+    monkeypatch.setattr(oom, "kills", lambda: 100)
     gone = gone_of(backend, lambda: os.kill(os.getpid(), signal.SIGKILL))
     assert gone.cause == "lost"
 
 
 def test_another_death_while_the_kernel_counted_is_not_out_of_memory(backend, monkeypatch):
-    counted = oom.kills()
-    monkeypatch.setattr(oom, "kills", lambda: counted + 1)
+    kills = iter(range(100))
+    monkeypatch.setattr(oom, "kills", lambda: next(kills))
     assert gone_of(backend, lambda: os._exit(3)).cause == "lost"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloudburst.errors import AccessDenied, SettingsError, StoreError
+from cloudburst.runtime.stores import files as stored_files
 from cloudburst.runtime.stores import local, open_store
 from cloudburst.runtime.stores.local import LARGE, LocalStore
 from tests.contracts.stores import StoreContract
@@ -135,8 +136,8 @@ def test_what_goes_wrong_while_writing_is_told_and_leaves_nothing(tmp_path, monk
 
 
 def test_a_part_larger_than_a_write_takes_is_written_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "_MOST_BYTES", 10)
-    monkeypatch.setattr(local, "_MOST_PARTS", 3)
+    monkeypatch.setattr(stored_files, "_MOST_BYTES", 10)
+    monkeypatch.setattr(stored_files, "_MOST_PARTS", 3)
     seen, writev = [], os.writev
     monkeypatch.setattr(os, "writev", lambda file, batch: seen.append([*map(len, batch)]) or writev(file, batch))
     store = LocalStore(tmp_path)
@@ -163,7 +164,7 @@ def test_large_objects_are_mapped_and_small_ones_are_not(tmp_path):
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="mappings keep no file open")
 def test_mappings_do_not_use_up_the_files_that_may_be_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "_MOST_MAPPINGS", len(local._mappings) + 2)
+    monkeypatch.setattr(stored_files, "_MOST_MAPPINGS", len(stored_files._mappings) + 2)
     store = LocalStore(tmp_path)
     store.put("a", [BIG])
     got = [store.get("a") for _ in range(4)]
