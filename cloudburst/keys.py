@@ -203,10 +203,28 @@ def _pandas_members(value: Any, pandas: Any, out: list[bytes]) -> list[object]:
     if kind is pandas.MultiIndex:
         out.append(b"MI%d:" % value.nlevels)
         return [*value.names, *value.levels, *value.codes]
-    if isinstance(value, pandas.Index) and kind.__module__.startswith("pandas.core.indexes"):
+    if issubclass(kind, pandas.Index) and getattr(pandas, kind.__name__, None) is kind:
         out.append(b"IX" + _str(kind.__name__))
-        return [value.name, getattr(value, "freqstr", None), _column(value.array)]
-    return _pickled(value, out)
+        return [value.name, _column(value.array)]
+    return _array_members(value, kind.__name__, out)
+
+
+def _array_members(array: Any, kind: str, out: list[bytes]) -> list[object]:
+    """Pandas' own arrays by what they hold: their pickles change when they are looked at, and hold what is masked."""
+    if kind in ("DatetimeArray", "TimedeltaArray", "PeriodArray"):
+        zone = type(getattr(array, "tz", None))
+        out.append(b"TA" + _str(f"{array.dtype} {zone.__module__}.{zone.__qualname__}"))
+        return [None if kind == "PeriodArray" else array.freq, array.asi8]
+    if kind in ("IntegerArray", "FloatingArray", "BooleanArray"):
+        out.append(b"MA")
+        return [array.isna(), array.to_numpy(array.dtype.numpy_dtype, na_value=0)]
+    if kind == "Categorical":
+        out.append(b"CA")
+        return [array.ordered, array.categories, array.codes]
+    if kind == "IntervalArray":
+        out.append(b"VA" + _str(array.closed))
+        return [array.left, array.right]
+    return _pickled(array, out)
 
 
 def _column(array: Any) -> object:

@@ -182,16 +182,32 @@ def test_the_users_own_exception_arrives_with_its_story() -> None:
     assert "steps.py" not in story.remote_traceback
 
 
-def test_an_exception_that_does_not_survive_pickling_arrives_as_text() -> None:
+def test_an_exception_with_an_init_of_its_own_arrives_as_itself() -> None:
     class Odd(Exception):
         def __init__(self, one: int, two: int) -> None:
             super().__init__(f"{one} and {two}")
+            self.two = two
 
     @cb.stage
     def breaks() -> Any:
         raise Odd(1, 2)
 
-    with pytest.raises(cb.StageError, match="Odd: 1 and 2"):
+    with pytest.raises(Odd, match="1 and 2") as caught:
+        breaks().compute()
+    assert caught.value.two == 2
+    with pytest.raises(NameError, match="nope"):
+        same(pd.DataFrame({"a": [1]})).query("nope > 1").compute()
+
+
+def test_an_exception_that_does_not_survive_pickling_arrives_as_text() -> None:
+    class Odd(Exception):
+        pass
+
+    @cb.stage
+    def breaks() -> Any:
+        raise Odd("one", threading.Lock())
+
+    with pytest.raises(cb.StageError, match="Odd: .*one"):
         breaks().compute()
 
 
@@ -323,7 +339,7 @@ def test_mapping_over_a_frame_says_what_to_do() -> None:
     with pytest.raises(cb.UsageError, match=r"same\.map needs a list"):
         same.map(pd.DataFrame({"a": [1]}))
     with pytest.raises(cb.StageError, match="needs a list, got DataFrame"):
-        same.map(same(pd.DataFrame({"a": [1]}))).compute()
+        same.map(same(pd.DataFrame({"only_here": [1]}))).compute()
 
 
 def test_plain_numpy_given_a_deferred_says_what_to_do() -> None:

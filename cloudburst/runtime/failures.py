@@ -109,6 +109,24 @@ def rebuild(parts: list[bytes], links: list[tuple[int | None, int | None, bool]]
     return errors[0]
 
 
+class _WithoutInit:
+    """Pickles as an exception, to be made again of its arguments and attributes without a call of its ``__init__``."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return without_init, (type(self.error), self.error.args, self.error.__dict__)
+
+
+def without_init(kind: type[BaseException], args: tuple[object, ...], attributes: dict[str, object]) -> BaseException:
+    """An exception of this kind as it was, whatever its ``__init__`` would ask for."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
 def _place(chain: list[BaseException], linked: BaseException | None) -> int | None:
     if linked is None:
         return None
@@ -125,9 +143,14 @@ def _survives(error: BaseException) -> bytes | None:
     """The pickle of an exception, if loading it gives the same type and the same text."""
     import cloudpickle
 
-    for dumps in (pickle.dumps, cloudpickle.dumps):  # the second for classes of the user's own script
+    ways = (  # the second for classes of the user's own script, the last for an __init__ that its own args do not fit
+        (pickle.dumps, error),
+        (cloudpickle.dumps, error),
+        (cloudpickle.dumps, _WithoutInit(error)),
+    )
+    for dumps, what in ways:
         try:
-            data: bytes = dumps(error, 5)
+            data: bytes = dumps(what, 5)
             back = pickle.loads(data)
         except Exception:  # noqa: BLE001 - the answer is no
             continue
