@@ -173,7 +173,7 @@ FAMILY = Family(
         "memory": Metric("B a node", goal="≤ 500"),
     },
     settings=[{"shape": shape, "nodes": nodes} for nodes in (10_000, 100_000) for shape in SHAPES],
-    cap_s=15.0,
+    cap_s=8.0,
     note="The floor is a bare slotted node keyed by a blake2b digest of its children's keys. Memory is what "
     "tracemalloc counts for a second graph of 10,000 nodes. Of Hamilton only the making of its driver is timed, not "
     "that of its module.",

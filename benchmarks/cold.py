@@ -98,10 +98,9 @@ def process_s(code: str) -> float:
 
 
 def import_ms(who: str) -> float:
-    """Milliseconds that an import adds to bare Python, the median of five pairs."""
+    """Milliseconds that an import adds to bare Python, the median of three pairs."""
     code = f"import {IMPORTS[who]}"
-    process_s(code)
-    return statistics.median(process_s(code) - process_s("pass") for _ in range(5)) * 1e3
+    return statistics.median(process_s(code) - process_s("pass") for _ in range(3)) * 1e3
 
 
 def measured(who: str) -> Figures:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from benchmarks.measure import Family, Figures, Metric
 from benchmarks.peers import WORKERS, distributed_client, loky_pool, process_pool, ray_running
 
+DEPTH = 100
+
 
 def step(before):
     return before + 1
@@ -81,11 +83,11 @@ def with_distributed(hops: int) -> Figures:
                 value = client.submit(step, value, pure=False)
             return value.result()
 
-        return hop(hops, run)
+        return hop(hops // 2, run)
 
 
 def with_redun(hops: int) -> Figures:
-    """In chains of a hundred, for redun goes no deeper."""
+    """Three chains of a hundred, for redun goes no deeper."""
     import redun
 
     scheduler = redun.Scheduler()
@@ -93,14 +95,14 @@ def with_redun(hops: int) -> Figures:
 
     def run(hops: int) -> int:
         value = 0
-        for _ in range(hops // 100):
-            for _ in range(100):
+        for _ in range(hops // DEPTH):
+            for _ in range(DEPTH):
                 value = task(value)
             value = scheduler.run(value)
         return value
 
     scheduler.run(task(-1))
-    return hop(hops, run)
+    return hop(min(hops, 3 * DEPTH), run)
 
 
 FAMILY = Family(
@@ -116,5 +118,5 @@ FAMILY = Family(
     metrics={"hop": Metric("ms a hop", goal="≤ 0.5")},
     settings=[{"hops": 1_000}],
     note="Each call takes what the one before returned. Pools of concurrent.futures and loky are asked anew with each "
-    "result; the others are given the whole chain, redun in chains of a hundred.",
+    "result; the others are given the whole chain, distributed one of half the length, redun three of a hundred.",
 )

@@ -52,6 +52,8 @@ class Family:
         How often each contender takes its turn.
     cap_s : float
         Seconds after which a contender is stopped.
+    once : sequence of str
+        Contenders that take one turn only: what they return is a count and no timing.
     note : str
         How it is measured, for people.
     """
@@ -62,6 +64,7 @@ class Family:
     settings: Sequence[Mapping[str, Any]] = ({},)
     rounds: int = 5
     cap_s: float = 60.0
+    once: Sequence[str] = ()
     note: str = ""
 
 
@@ -103,7 +106,7 @@ def measure(name: str, say: Callable[[str], None], rounds: int | None = None) ->
         out: set[str] = set()
         for turn in range(rounds or family.rounds):
             for who in family.contenders:
-                if who in out:
+                if who in out or (turn and who in family.once):
                     continue
                 figures, failure = in_a_fresh_process(name, who, setting, family.cap_s)
                 for metric, figure in figures.items():

@@ -14,7 +14,7 @@ END = "<!-- end of benchmarks -->"
 
 LEGEND = (
     "Every figure is the median of fresh processes that took turns, with the least and the most below it; in brackets "
-    "how many times as good cloudburst is. `> 15 s` is what was stopped after so long."
+    "how many times as good cloudburst is. `> 8 s` is what was stopped after so long."
 )
 
 

@@ -245,16 +245,25 @@ def _encoded(value: Any) -> tuple[str, bytes]:
     try:
         name, parts = codecs.encode(value)
         return name, b"".join(parts)
-    except DeferredError:
-        raise
     except Exception as error:
-        for cause in (error, error.__cause__):
-            if isinstance(cause, DeferredError):
-                raise cause from None
+        _refuse_hidden(value)
+        reason = str(error).rstrip(".")
         raise CaptureError(
             f"an argument of type {type(value).__module__}.{type(value).__qualname__} cannot travel to a worker: "
-            f"{error}. Pass the data that it is made from, and make it inside the stage."
+            f"{reason}. Pass the data that it is made from, and make it inside the stage."
         ) from error
+
+
+def _refuse_hidden(value: Any) -> None:
+    """Raise if what cannot be pickled holds a Deferred: that is what the caller is to be told."""
+    import cloudpickle
+
+    try:
+        cloudpickle.dumps(value)
+    except DeferredError:
+        raise
+    except Exception:  # noqa: BLE001 - that it cannot be pickled is told already
+        return
 
 
 class _Naming:

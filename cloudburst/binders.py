@@ -2,7 +2,7 @@
 
 A binder is a small function with the same parameters, made once a stage, that gives back its arguments in their
 canonical order: first the positional ones, then those that have to be named. Calling it costs a tenth of
-``Signature.bind``, which is asked only to word the error and for calls that leave parameters to their defaults.
+``Signature.bind``, which is asked only to word the error.
 """
 
 from __future__ import annotations
@@ -68,16 +68,32 @@ def make_binder(signature: inspect.Signature) -> Callable[..., Bound]:
     return binder
 
 
-def bind_with_gaps(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound:
-    """The same for a call that leaves parameters to their defaults."""
-    bound = signature.bind(*args, **kwargs)
-    return (*bound.args, *bound.kwargs.values()), tuple(bound.kwargs)
+def positional_names(signature: inspect.Signature) -> tuple[str, ...]:
+    """The parameters that a binder gives by position, but for those of ``*args``."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(name for name, parameter in signature.parameters.items() if parameter.kind in kinds)
+
+
+def without_gaps(positional: tuple[str, ...], values: tuple[Any, ...], names: tuple[str, ...]) -> Bound:
+    """What a binder gave without the parameters left to their defaults: what comes after a gap goes by name.
+
+    >>> without_gaps(("x", "y", "z"), (1, ABSENT, 3, 4), ("more",))
+    ((1, 3, 4), ('z', 'more'))
+    """
+    if not any(value is ABSENT for value in values):
+        return values, names
+    count = len(values) - len(names)
+    gap = next((place for place, value in enumerate(values[:count]) if value is ABSENT), count)
+    after = (*positional[gap:count], *names)
+    given = [(name, value) for name, value in zip(after, values[gap:], strict=True) if value is not ABSENT]
+    return (*values[:gap], *[value for _, value in given]), tuple([name for name, _ in given])
 
 
 def wording(name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ArgumentError:
     """The error for a call that the signature does not take."""
+    why = ""
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        return ArgumentError(f"{name}() cannot be called so: {error}. Its signature is {name}{signature}.")
-    return ArgumentError(f"{name}() cannot be called so. Its signature is {name}{signature}.")
+        why = f": {error}"
+    return ArgumentError(f"{name}() cannot be called so{why}. Its signature is {name}{signature}.")

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from cloudburst.arguments import LONG, Handle, literal, put_expr, to_argument
-from cloudburst.binders import ABSENT, bind_with_gaps, make_binder, wording
+from cloudburst.binders import make_binder, positional_names, without_gaps, wording
 from cloudburst.deferred import Deferred, wrap
 from cloudburst.errors import DeferredError, UsageError
 from cloudburst.graph.expr import Expr, make, named
@@ -43,8 +43,11 @@ class DeferredFunction(Generic[P, R]):
         self._pure = pure
         self._outputs = outputs
         self._call = Call(func, name_of(func)[1], identify(func), policy, pure)
+        self._is_special = not pure or outputs is not None
+        """Whether every call goes the general way."""
         self._prefix = b"%d:" % len(self._call.head) + self._call.head
         self._signature = _signature_of(func)
+        self._positional = positional_names(self._signature)
         self._bind = make_binder(self._signature)
         update_wrapper(self, func, updated=())
 
@@ -54,7 +57,7 @@ class DeferredFunction(Generic[P, R]):
         except TypeError:
             raise wording(self._call.label, self._signature, args, kwargs) from None
         caller = _frame(1)
-        if not self._pure or self._outputs is not None:
+        if self._is_special:
             return self._made(values, names, args, kwargs, caller)  # type: ignore[no-any-return]
         parts = [self._prefix]
         add = parts.append
@@ -90,8 +93,7 @@ class DeferredFunction(Generic[P, R]):
 
     def _made(self, values: Any, names: Any, args: Any, kwargs: Any, caller: FrameType) -> Any:
         """The general way: any argument, parameters left out, impure calls, several outputs."""
-        if any(value is ABSENT for value in values):
-            values, names = bind_with_gaps(self._signature, args, kwargs)
+        values, names = without_gaps(self._positional, values, names)
         arguments = tuple(map(to_argument, values))
         expr = make(self._what(args, kwargs), arguments, names, caller.f_code, caller.f_lasti)
         if self._outputs is None:
@@ -151,9 +153,10 @@ class DeferredFunction(Generic[P, R]):
         if self._policy is None:
             raise UsageError(f"{self._call.label}.map over a Deferred needs a stage: decorate it with @cb.stage.")
         try:
-            values, names = bind_with_gaps(self._signature, (xs, *args), kwargs)
+            values, names = self._bind(xs, *args, **kwargs)
         except TypeError:
             raise wording(self._call.label, self._signature, (xs, *args), kwargs) from None
+        values, names = without_gaps(self._positional, values, names)
         arguments = tuple(map(to_argument, values))
         return wrap(make(replace(self._call, fans=True), arguments, names, caller.f_code, caller.f_lasti))
 

@@ -27,6 +27,8 @@ from cloudburst.refusals import Refusals, refuse_writing
 from cloudburst.scopes import EVALUATING, with_variables
 
 if TYPE_CHECKING:
+    from inspect import Signature
+
     from cloudburst.report.explain import Explanation
     from cloudburst.report.picture import Picture
     from cloudburst.runs import Run
@@ -192,6 +194,8 @@ class Deferred(Operators, Refusals, Generic[T_co]):
             what: What = Call(getattr(ufunc, method), f"{name}.{method}", identify(ufunc) + method.encode(), None)
         elif name in BY_UFUNC and not kwargs and not isinstance(inputs[0], Handle):
             what = BY_UFUNC[name]  # array + d asks for this ufunc, and means what + means for the value
+            if getattr(inputs[0], "shape", None) == ():  # a scalar of numpy, which comes here as an array
+                inputs = (inputs[0][()], *inputs[1:])
         else:
             what = Call(ufunc, name, identify(ufunc), None)
         return _op(what, inputs, kwargs, caller)
@@ -276,6 +280,19 @@ class DeferredAttribute(Deferred[Any]):
             made = make(Attribute(name), (owner,), (), code, lasti)
             _put_made(self, made)
             return made
+
+    @property
+    def __signature__(self) -> Signature:
+        """What the promised type says of the method, for completion and help."""
+        import inspect
+
+        owner, name, *_ = self._asked
+        method = getattr(promised_type(owner), name, None)
+        try:
+            _, *parameters = inspect.signature(method).parameters.values()  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # no promise, no method, or one written in C
+            return inspect.signature(lambda *args, **kwargs: None)
+        return inspect.Signature(parameters)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
         owner, name, *_ = self._asked

@@ -205,7 +205,7 @@ def _pandas_members(value: Any, pandas: Any, out: list[bytes]) -> list[object]:
         return [*value.names, *value.levels, *value.codes]
     if issubclass(kind, pandas.Index) and getattr(pandas, kind.__name__, None) is kind:
         out.append(b"IX" + _str(kind.__name__))
-        return [value.name, _column(value.array)]
+        return [value.name, getattr(value, "freq", None), _column(value.array)]
     return _array_members(value, kind.__name__, out)
 
 
@@ -214,7 +214,7 @@ def _array_members(array: Any, kind: str, out: list[bytes]) -> list[object]:
     if kind in ("DatetimeArray", "TimedeltaArray", "PeriodArray"):
         zone = type(getattr(array, "tz", None))
         out.append(b"TA" + _str(f"{array.dtype} {zone.__module__}.{zone.__qualname__}"))
-        return [None if kind == "PeriodArray" else array.freq, array.asi8]
+        return [getattr(array, "freq", None), array.asi8]
     if kind in ("IntegerArray", "FloatingArray", "BooleanArray"):
         out.append(b"MA")
         return [array.isna(), array.to_numpy(array.dtype.numpy_dtype, na_value=0)]
@@ -224,6 +224,15 @@ def _array_members(array: Any, kind: str, out: list[bytes]) -> list[object]:
     if kind == "IntervalArray":
         out.append(b"VA" + _str(array.closed))
         return [array.left, array.right]
+    if kind in ("ArrowStringArray", "ArrowExtensionArray"):
+        out.append(b"RA")
+        return [array.dtype, array.__arrow_array__()]
+    if kind == "StringArray":
+        out.append(b"UA")
+        return [array.dtype, array.to_numpy(object)]
+    if kind == "SparseArray":
+        out.append(b"QA")
+        return [array.dtype, array.sp_values, array.sp_index]
     return _pickled(array, out)
 
 

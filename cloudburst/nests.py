@@ -46,7 +46,10 @@ def compute(*nests: Any, name: str | None = None, keep_going: bool = False, prog
     from cloudburst import session
 
     found: list[Expr] = []
-    shapes = [_shape(nest, found, set()) for nest in nests]
+    try:
+        shapes = [_shape(nest, found, set()) for nest in nests]
+    except RecursionError:
+        raise UsageError("a nest given to cb.compute is nested too deeply: compute what is in it.") from None
     if not nests:
         raise UsageError("cb.compute() needs something to work out, as in cb.compute(a, b).")
     if not found:

@@ -15,7 +15,6 @@ Examples
 from __future__ import annotations
 
 import importlib
-import sys
 from dataclasses import replace
 from functools import cache
 from types import BuiltinFunctionType, FunctionType
@@ -38,11 +37,7 @@ class PandasFunction(DeferredFunction[..., Any]):
     def __init__(self, func: Any, policy: Policy | None, *, pure: bool, outputs: int | None = None) -> None:
         super().__init__(func, policy, pure=pure, outputs=outputs)
         self._impure_call = replace(self._call, pure=False)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if is_impure_reader(self._call.name, args, kwargs):
-            return self.call_from(args, kwargs, sys._getframe(1))
-        return super().__call__(*args, **kwargs)
+        self._is_special = self._call.name.startswith("read_")
 
     def _what(self, args: Any, kwargs: Any) -> Call:
         return self._impure_call if is_impure_reader(self._call.name, args, kwargs) else self._call

@@ -316,8 +316,10 @@ def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: lis
 
 def _with_lifetimes(steps: list[Step], stored: set[int]) -> tuple[Step, ...]:
     """The steps with what each may free, and with copies only where a value is read by others too."""
-    if len(steps) == 1 and len({slot for _, slot in steps[0].refs}) == len(steps[0].refs):
-        return (steps[0]._replace(own=(), free=tuple([slot for _, slot in steps[0].refs])),)
+    if len(steps) == 1:
+        read = [slot for _, slot in steps[0].refs]
+        if len(set(read)) == len(read) and stored.isdisjoint(read):
+            return (steps[0]._replace(own=(), free=tuple(read)),)
     readers: dict[int, int] = {}
     last: dict[int, int] = {}
     for number, step in enumerate(steps):

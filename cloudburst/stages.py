@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, ParamSpec, TypeVar, overload
 
 from cloudburst.arguments import Handle, literal
@@ -13,6 +14,7 @@ from cloudburst.errors import ResourceError, UsageError
 from cloudburst.graph.identity import name_of
 from cloudburst.graph.nodes import Policy
 from cloudburst.resources import Size, parse_size
+from cloudburst.runtime.impurity import differing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -150,7 +152,7 @@ def defer(value: Any, /, *, pure: bool = True) -> Any:
     value : callable or object
         A function, of any library, or a value.
     pure : bool
-        False makes every call of the function its own.
+        False makes every call of the function its own, as it is anyway for clocks and random numbers.
 
     Returns
     -------
@@ -165,8 +167,17 @@ def defer(value: Any, /, *, pure: bool = True) -> Any:
     if isinstance(value, Handle | DeferredFunction):
         return value
     if callable(value):
-        return DeferredFunction(value, None, pure=pure)
+        return DeferredFunction(value, None, pure=pure and not _differs(value))
     return wrap(literal(value))
+
+
+def _differs(function: Any) -> bool:
+    """Whether a function is known to give something else at every call: ``time.time``, ``np.random.rand``."""
+    module, name = name_of(function)
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, type | ModuleType):
+        module, name = type(owner).__module__, name.rpartition(".")[2]
+    return bool(differing([f"{module}.{name}"]))
 
 
 def _policy(size: Size, timeout: Any, retries: Any, cache: Any) -> Policy:

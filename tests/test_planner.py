@@ -203,6 +203,12 @@ def test_a_value_with_a_size_alone_is_passed_on() -> None:
     assert run_inline([expr(deferred)]) == [[1, 2]]
 
 
+def test_a_value_that_is_passed_on_is_neither_freed_nor_given_away() -> None:
+    sized = load(3).options(memory=2048).copy().options(memory=4096)
+    changed = use(sized, sized.append(1))
+    assert run_inline([expr(changed), expr(sized)]) == [([0, 1, 2], None), [0, 1, 2]]
+
+
 def test_every_kind_of_step_gives_what_python_gives() -> None:
     base = cb.defer([3, 1, 2])
     roots = {
@@ -210,7 +216,7 @@ def test_every_kind_of_step_gives_what_python_gives() -> None:
         "attribute": cb.defer(5).real,
         "item": base[1],
         "slice": base[0:2],
-        "operator": base + [4],
+        "operator": base + cb.defer([4]),
         "build": cb.defer({"a": base, "b": (base[0], {base[1]})}),
         "call": cb.defer(sorted)(base, reverse=True),
         "function": cb.defer(sorted)(base, key=lambda x: -x),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from cloudburst.graph.expr import Expr, make
-from cloudburst.graph.identity import PROCESS, identify
+from cloudburst.graph.identity import identify, process
 from cloudburst.graph.nodes import Call, FunctionValue, What
 from cloudburst.graph.walk import topological
 
@@ -40,7 +40,7 @@ def flatten(roots: Sequence[Expr]) -> Flat:
         plain = tuple(None if type(arg) is Expr else arg for arg in node.args)
         numbers[node.key] = len(rows)
         rows.append(Row(node.what, plain, refs, node.names, node.key))
-    return Flat(tuple(rows), tuple(numbers[root.key] for root in roots), PROCESS)
+    return Flat(tuple(rows), tuple(numbers[root.key] for root in roots), process())
 
 
 def unflatten(flat: Flat) -> list[Expr]:
@@ -53,15 +53,17 @@ def unflatten(flat: Flat) -> list[Expr]:
     """
     nodes: list[Expr] = []
     whats: dict[int, What] = {}
+    is_from_here = flat.process == process()
     for what, plain, refs, names, key in flat.rows:
         args = list(plain)
         for place, number in refs:
             args[place] = nodes[number]
-        if flat.process == PROCESS:
+        if is_from_here:
             nodes.append(Expr(what, tuple(args), names, key))
         else:
-            here = whats.setdefault(id(what), _identified_here(what))
-            nodes.append(make(here, tuple(args), names))
+            if id(what) not in whats:
+                whats[id(what)] = _identified_here(what)
+            nodes.append(make(whats[id(what)], tuple(args), names))
     return [nodes[number] for number in flat.roots]
 
 

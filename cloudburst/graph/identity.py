@@ -14,10 +14,8 @@ from typing import Any
 
 from cloudburst.keys import encode
 
-PROCESS = os.urandom(8)
-"""Tells this process from others, so that an ordinal is not mistaken for one given elsewhere."""
-
 _lock = threading.Lock()
+_process = os.urandom(8)
 _known: dict[int, tuple[Any, bytes]] = {}
 _ordinals: dict[tuple[str, str], int] = {}
 
@@ -47,6 +45,21 @@ def identify(function: Any) -> bytes:
 
         _known[number] = alive, identity
         return identity
+
+
+def process() -> bytes:
+    """What tells this process from others, so that an ordinal is not mistaken for one that was given elsewhere."""
+    return _process
+
+
+def _become_another() -> None:
+    """In a forked child: from here on it gives ordinals of its own."""
+    global _process, _lock
+    _process, _lock = os.urandom(8), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_become_another)
 
 
 def name_of(function: Any) -> tuple[str, str]:

@@ -7,6 +7,7 @@ nothing here recurses.
 from __future__ import annotations
 
 import builtins
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -177,7 +178,7 @@ def _method(what: str, values: list[Any], names: tuple[str, ...]) -> Any:
 
 
 def _operator(what: str, values: list[Any], _names: tuple[str, ...]) -> Any:
-    return getattr(builtins if what in _BUILTINS else operator, what)(*values)
+    return getattr(_OPERATORS_ELSEWHERE.get(what, operator), what)(*values)
 
 
 def _build(what: str, values: list[Any], _names: tuple[str, ...]) -> Any:
@@ -187,6 +188,8 @@ def _build(what: str, values: list[Any], _names: tuple[str, ...]) -> Any:
         return slice(*values)
     if what == "dataclass":
         kind, *fields = values
+        if issubclass(kind, tuple):
+            return kind._make(fields[1::2])
         built = object.__new__(kind)  # as it was, and not through an __init__ that would run twice
         for name, value in zip(fields[::2], fields[1::2], strict=True):
             object.__setattr__(built, name, value)
@@ -200,7 +203,10 @@ _CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
     "set": set,
     "frozenset": frozenset,
 }
-_BUILTINS = frozenset({"abs", "divmod", "pow", "round"})
+_OPERATORS_ELSEWHERE = {
+    **dict.fromkeys(("abs", "divmod", "pow", "round"), builtins),
+    **dict.fromkeys(("ceil", "floor", "trunc"), math),
+}
 _OPS: dict[str, Callable[[str, list[Any], tuple[str, ...]], Any]] = {
     "method": _method,
     "attribute": lambda what, values, names: getattr(values[0], what),

@@ -79,7 +79,7 @@ def apart(*deferreds: Deferred[Any]) -> list[str]:
 
 
 def stored(plan: Plan) -> list[list[str]]:
-    """By task: what it stores, by the label of the step that makes it; what is stored only after a failure in brackets."""
+    """By task: what it stores, by the label of the step that makes it; in brackets what is stored after a failure."""
     said = []
     for task in plan.tasks:
         labels = [""] * len(task.inputs) + [origin.label for origin in task.origins]

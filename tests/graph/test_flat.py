@@ -72,6 +72,30 @@ def test_functions_from_another_process_are_not_taken_for_those_of_the_same_name
     assert foreign.key != here.key
 
 
+FORK = """
+import os, pickle, sys
+import cloudburst as cb
+from cloudburst.graph.identity import identify, process
+
+def make(n):
+    return cb.stage(lambda: n)
+
+mine, (read, write) = make(0), os.pipe()
+if os.fork() == 0:
+    os.write(write, pickle.dumps((make("child")(), process())))
+    os._exit(0)
+here = make("parent")()
+there, other = pickle.loads(os.read(read, 1 << 20))
+os.wait()
+print(there._expr == here._expr, there._expr.what.function(), here._expr.what.function(), process() == other)
+"""
+
+
+def test_what_a_forked_child_sends_is_not_taken_for_what_was_made_here_since() -> None:
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "False child parent False\n", done.stderr
+
+
 def test_equal_functions_are_given_one_identity_on_arrival() -> None:
     top = expr(use(load(1), load(2)))
     flat = flatten([top])

@@ -25,7 +25,9 @@ def test_what_makes_less_of_a_value(made: Any) -> None:
     assert shrinks(node(made))
 
 
-@pytest.mark.parametrize("made", [D.merge(other(1)), D.assign(a=1), D + 1, merge(D, D), D.nothing_known(), cb.defer([D])])
+@pytest.mark.parametrize(
+    "made", [D.merge(other(1)), D.assign(a=1), D + 1, merge(D, D), D.nothing_known(), cb.defer([D])]
+)
 def test_what_is_not_known_to_make_less(made: Any) -> None:
     assert not shrinks(node(made))
 

@@ -94,3 +94,18 @@ def test_a_worker_that_was_not_asked_for_may_come():
     launches = Launches()
     launches.came()
     assert launches.coming == 0
+
+
+def test_a_launch_is_not_refused_for_another():
+    begun, launches = ready(*[SMALL] * 2, workers=4), Launches()
+    launches.ask(begun)
+    begun.ready.offer(TaskId(0), LARGE)
+    launches.ask(begun)
+    launches.refused("1", 2, "no")
+    launches.refused("1", 2, "no")
+    assert launches.coming == 1
+
+
+def test_what_one_size_is_asked_for_leaves_less_for_the_next():
+    assert asked(ready(LARGE, *[SMALL] * 9, workers=8, memory_mib=8192)) == [(LARGE, 1), (SMALL, 2)]
+    assert asked(ready(LARGE, *[SMALL] * 9, workers=3)) == [(LARGE, 1), (SMALL, 2)]

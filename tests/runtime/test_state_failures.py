@@ -241,3 +241,31 @@ def test_after_another_failure_what_a_failed_attempt_had_stored_is_not_dropped()
     assert state.on(failed(1, kept=(artifact("first"),))) == [Delay(TaskId(1), 0.5)]
     assert state.on(Due(TaskId(1))) == [assign("w1", (1, 2))]
     assert state.on(made(1, 2)) == [Finish("failed")]
+
+
+def test_workers_that_die_before_they_do_anything_are_failed_launches():
+    state, _ = started(task(0), up=False)
+    for number in (1, 2):
+        assert state.on(Hello(f"w{number}"), Gone(f"w{number}", "lost", "exit code 1", None)) == [
+            Launch(SMALL, 1, str(number + 1))
+        ]
+    assert state.on(Hello("w3"), Gone("w3", "lost", "exit code 1", None)) == [Finish("failed")]
+    assert state.failures == [(TaskId(0), 0, Failure("launch", "exit code 1"), None)]
+
+
+def test_workers_that_die_of_an_attempt_are_no_failed_launches():
+    state, _ = started(task(0), up=False, crash_retries=9)
+    for number in range(1, 7):
+        state.on(Hello(f"w{number}"))
+        assert state.on(Gone(f"w{number}", "lost", "", TaskId(0))) == [Launch(SMALL, 1, str(number + 1))]
+
+
+def test_the_first_result_of_a_worker_and_no_later_one_allows_more_launches():
+    state, _ = started(*[task(number) for number in range(9)], workers=2, up=False)
+    state.on(Hello("w1"), LaunchFailed("1", 1, ""))
+    state.on(LaunchFailed("2", 1, ""))
+    commands = state.on(made(0), LaunchFailed("3", 1, ""))
+    assert commands == [assign("w1", (1, 1)), Launch(SMALL, 1, "4")]
+    state.on(LaunchFailed("4", 1, ""))
+    assert state.on(made(1), LaunchFailed("5", 1, "")) == [assign("w1", (2, 1))]
+    assert state.on(made(2)) == [assign("w1", (3, 1))]
