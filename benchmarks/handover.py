@@ -60,9 +60,9 @@ def write(path, rows):
     frame = make(rows)
     kept[:] = [frame]  # giving its memory back takes long and is no part of handing it over
     buffers = []
-    # pandas pickles times within the pickle and not beside it: as an array of numpy they go like everything else.
-    value = frame.drop(columns="when"), frame["when"].to_numpy()
-    head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    # Times are pickled within the pickle and not beside it: as numbers they go like everything else.
+    when = frame.pop("when").to_numpy()
+    head = pickle.dumps((frame, when.view("int64"), when.dtype), protocol=5, buffer_callback=buffers.append)
     parts = [memoryview(head), *(buffer.raw() for buffer in buffers)]
     with open(path, "wb", buffering=0) as file:
         for part in parts:
@@ -73,6 +73,8 @@ def write(path, rows):
 
 
 def with_floor() -> Figures:
+    import pandas as pd
+
     shared = Path("/dev/shm")
     with process_pool() as pool, tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
 
@@ -86,8 +88,8 @@ def with_floor() -> Figures:
             for length in lengths:
                 parts.append(mapped[place : place + length])
                 place += length
-            frame, when = pickle.loads(parts[0], buffers=parts[1:])
-            frame["when"] = when
+            frame, when, kind = pickle.loads(parts[0], buffers=parts[1:])
+            frame["when"] = pd.Series(when.view(kind), copy=False)
             return frame
 
         return handed(fetch)

@@ -198,11 +198,12 @@ class Deferred(Operators, Refusals, Generic[T_co]):
                 inputs = (inputs[0][()], *inputs[1:])
         else:
             what = Call(ufunc, name, identify(ufunc), None)
-        return _op(what, inputs, kwargs, caller)
+        return _op(what, tuple(map(to_argument, inputs)), kwargs, caller)
 
     def __array_function__(self, func: Any, _types: Any, args: Any, kwargs: Any) -> Deferred[Any]:
         refuse_writing(func.__name__, kwargs)
-        return _op(Call(func, func.__name__, identify(func), None), args, kwargs, _frame(1))
+        what = Call(func, func.__name__, identify(func), None)
+        return _op(what, tuple(map(to_argument, args)), kwargs, _frame(1))
 
     # ------------------------------------------------------------ as an object
 
@@ -314,17 +315,20 @@ class DeferredAttribute(Deferred[Any]):
                 return piped
         if name in EVALUATING and args:
             kwargs = with_variables(kwargs, args[0], caller)
-        return _op(Method(name, pure=not is_impure_method(name, kwargs)), (wrap(owner), *args), kwargs, caller)
+        method = Method(name, pure=not is_impure_method(name, kwargs))
+        return _op(method, (owner, *map(to_argument, args)), kwargs, caller)
 
 
 _put_asked: Callable[[Any, Any], None] = DeferredAttribute.__dict__["_asked"].__set__
 _put_made: Callable[[Any, Expr], None] = DeferredAttribute.__dict__["_made"].__set__
 
 
-def _op(what: What, args: Any, kwargs: Any, caller: FrameType) -> Deferred[Any]:
-    """An op applied to arguments, at the caller's line."""
-    values = (*map(to_argument, args), *map(to_argument, kwargs.values()))
-    return wrap(make(what, values, tuple(kwargs), caller.f_code, caller.f_lasti))
+def _op(what: What, values: tuple[Any, ...], kwargs: Any, caller: FrameType) -> Deferred[Any]:
+    """An op applied to values as they stand in nodes, and to keyword arguments, at the caller's line."""
+    names = tuple(kwargs)
+    if names:
+        values = (*values, *map(to_argument, kwargs.values()))
+    return wrap(make(what, values, names, caller.f_code, caller.f_lasti))
 
 
 give_operators(Deferred, wrap)

@@ -329,9 +329,8 @@ def _with_lifetimes(steps: list[Step], stored: set[int]) -> tuple[Step, ...]:
     done = []
     for number, step in enumerate(steps):
         free = tuple({slot for _, slot in step.refs if last[slot] == number and slot not in stored})
-        own = tuple(
-            position for position, slot in step.refs if position in step.own and (readers[slot] > 1 or slot in stored)
-        )
+        may_write = set(step.own)
+        own = tuple([place for place, slot in step.refs if place in may_write and (readers[slot] > 1 or slot in stored)])
         done.append(step._replace(own=own, free=free) if free or own != step.own else step)
     return tuple(done)
 

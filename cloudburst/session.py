@@ -140,8 +140,9 @@ def persist(root: Expr, name: str | None = None) -> Expr:
 
     _start(prepared, provider, False, None, lambda values: None, keep).result_or_cancel()
     [top] = prepared.graph.roots[:1]
-    written = prepared.graph.digests.get(top.key, root.key)
-    provider.kept.add(written, kept[0], lasting=True)
+    digest = prepared.graph.digests.get(top.key)
+    written = digest or uuid.uuid4().bytes  # a key means something else in another process, where results are kept too
+    provider.kept.add(written, kept[0], lasting=digest is not None)
     return make(Stored(kept[0], written, root.what.label, provider.store))
 
 

@@ -175,8 +175,10 @@ def _differs(function: Any) -> bool:
     """Whether a function is known to give something else at every call: ``time.time``, ``np.random.rand``."""
     module, name = name_of(function)
     owner = getattr(function, "__self__", None)
-    if owner is not None and not isinstance(owner, type | ModuleType):
-        module, name = type(owner).__module__, name.rpartition(".")[2]
+    if isinstance(owner, type):
+        module = owner.__module__
+    elif owner is not None and not isinstance(owner, ModuleType):
+        module, name = ".".join(type(owner).__module__.split(".")[:2]), name.rpartition(".")[2]
     return bool(differing([f"{module}.{name}"]))
 
 

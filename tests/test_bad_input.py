@@ -110,7 +110,7 @@ def test_a_captured_deferred_is_named_with_its_mend() -> None:
         uses_total().compute()
 
     @cb.stage
-    def closes_over(other: Any = cb.defer(1)) -> Any:  # noqa: B008
+    def closes_over(other: Any = cb.defer(1)) -> Any:
         return other
 
     with pytest.raises(cb.DeferredError, match="other"):
