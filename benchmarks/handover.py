@@ -1,4 +1,7 @@
-"""Hand a large frame from a worker to this process."""
+"""Hand a large frame from a worker to this process.
+
+There is one worker, so that the one that is measured has done it before.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import Any
 
 from benchmarks.measure import Family, Figures, Metric
 from benchmarks.memory import Watch
-from benchmarks.peers import WORKERS, distributed_client, process_pool, ray_running
+from benchmarks.peers import distributed_client, process_pool, ray_running
 
 ROWS = 12_500_000
 
@@ -76,7 +79,7 @@ def with_floor() -> Figures:
     import pandas as pd
 
     shared = Path("/dev/shm")
-    with process_pool() as pool, tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+    with process_pool(1) as pool, tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
 
         def fetch(rows: int) -> Any:
             path = os.path.join(folder, "frame")
@@ -98,24 +101,24 @@ def with_floor() -> Figures:
 def with_cloudburst() -> Figures:
     import cloudburst as cb
 
-    cb.init_local(workers=WORKERS)
+    cb.init_local(workers=1)
     stage = cb.stage(make)
     return handed(lambda rows: stage(rows).compute())
 
 
 def with_futures() -> Figures:
-    with process_pool() as pool:
+    with process_pool(1) as pool:
         return handed(lambda rows: pool.submit(make, rows).result(), ROWS // 4)
 
 
 def with_ray() -> Figures:
-    with ray_running(object_store_memory=4 << 30) as ray:
+    with ray_running(1, object_store_memory=4 << 30) as ray:
         function = ray.remote(make)
         return handed(lambda rows: ray.get(function.remote(rows)))
 
 
 def with_distributed() -> Figures:
-    with distributed_client() as client:
+    with distributed_client(1) as client:
         return handed(lambda rows: client.submit(make, rows, pure=False).result(), ROWS // 4)
 
 

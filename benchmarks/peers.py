@@ -1,4 +1,4 @@
-"""The peers as their own documentation starts them on this machine: two worker processes, nothing shown."""
+"""The peers as their own documentation starts them on this machine: worker processes that are up, nothing shown."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def nothing(_: Any = None) -> None:
 
 
 @contextmanager
-def process_pool() -> Iterator[ProcessPoolExecutor]:
+def process_pool(workers: int = WORKERS) -> Iterator[ProcessPoolExecutor]:
     """``concurrent.futures`` with its workers up."""
-    with ProcessPoolExecutor(WORKERS) as pool:
+    with ProcessPoolExecutor(workers) as pool:
         list(pool.map(nothing, range(100)))
         yield pool
 
@@ -35,11 +35,11 @@ def loky_pool() -> Iterator[Any]:
 
 
 @contextmanager
-def ray_running(**settings: Any) -> Iterator[Any]:
+def ray_running(workers: int = WORKERS, **settings: Any) -> Iterator[Any]:
     """A local ray with its workers up."""
     import ray
 
-    ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **settings)
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **settings)
     warm = ray.remote(nothing)
     ray.get([warm.remote() for _ in range(100)])
     yield ray
@@ -47,13 +47,13 @@ def ray_running(**settings: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def distributed_client() -> Iterator[Any]:
+def distributed_client(workers: int = WORKERS) -> Iterator[Any]:
     """A local cluster of dask.distributed with its workers up."""
     from distributed import Client, LocalCluster
 
     with (
         LocalCluster(
-            n_workers=WORKERS,
+            n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,

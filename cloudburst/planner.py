@@ -329,8 +329,8 @@ def _with_lifetimes(steps: list[Step], stored: set[int]) -> tuple[Step, ...]:
     done = []
     for number, step in enumerate(steps):
         free = tuple({slot for _, slot in step.refs if last[slot] == number and slot not in stored})
-        may_write = set(step.own)
-        own = tuple([place for place, slot in step.refs if place in may_write and (readers[slot] > 1 or slot in stored)])
+        shared = tuple([position for position, slot in step.refs if readers[slot] > 1 or slot in stored])
+        own = shared if step.own else ()
         done.append(step._replace(own=own, free=free) if free or own != step.own else step)
     return tuple(done)
 

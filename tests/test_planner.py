@@ -250,3 +250,11 @@ def test_outputs_carry_the_digests_of_their_values() -> None:
     digests = [graph.digests[node.key] for node in graph.nodes]
     assert [output.digest for output in first.outputs] == [digests[1], digests[0]]
     assert [output.digest for output in last.outputs] == [digests[2]]
+
+
+def test_a_stage_that_reads_very_many_values_twice_has_each_as_one_input() -> None:
+    values = [load(number) for number in range(3000)]
+    [*_, last] = plan_of(use(*values, *values)).tasks
+    assert len(last.inputs) == 3000
+    assert last.steps[0].own == tuple(range(6000))
+    assert last.steps[0].free == tuple(range(3000))

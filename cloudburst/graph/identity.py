@@ -58,8 +58,7 @@ def _become_another() -> None:
     _process, _lock = os.urandom(8), threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_become_another)
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_become_another)
 
 
 def name_of(function: Any) -> tuple[str, str]:

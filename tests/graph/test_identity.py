@@ -9,7 +9,9 @@ import sys
 from typing import Any
 
 import numpy as np
+import pytest
 
+from cloudburst.graph import identity
 from cloudburst.graph.identity import identify, name_of
 
 
@@ -55,6 +57,14 @@ def test_equality_and_hash_of_a_callable_are_not_asked() -> None:
     one, two = Prickly(), Prickly()
     assert identify(one) == identify(one)
     assert identify(one) != identify(two)
+
+
+def test_a_forked_child_is_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = identity.process()
+    monkeypatch.setattr(identity, "_process", before)
+    monkeypatch.setattr(identity, "_lock", identity._lock)
+    identity._become_another()
+    assert identity.process() != before
 
 
 def test_what_cannot_be_referred_to_weakly_is_kept_alive() -> None:
