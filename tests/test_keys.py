@@ -43,7 +43,7 @@ CLASSES: list[list[Any]] = [
     [1, True, 1.0, 1 + 0j, "1", b"1", np.int8(1), np.int16(1), np.int64(1), np.uint8(1), np.float32(1), np.float64(1),
      np.bool_(True), np.array(1), np.array([1]), np.array([[1]]), [1], (1,), {1}, frozenset({1}), {1: None}, "i1;"],
     [float("nan"), float("inf"), float("-inf"), np.float64("nan"), np.float32("nan"), pd.NA, pd.NaT, None,
-     np.datetime64("NaT"), np.timedelta64("NaT", "s")],
+     np.datetime64("NaT", "s"), np.timedelta64("NaT", "s")],
     [-1, 2**63, 2**64, -(2**63), 10**40, 255, 16],
     ["N;", "T;", "é", "e\u0301", "\ud800", "a" * 5000, "a" * 5001, b"a" * 5000, "ab", ["a", "b"], ["ab"], ["a",
      ["b"]]],
