@@ -18,6 +18,7 @@ def save(rows: Sequence[Row], families: Mapping[str, Family], path: Path) -> Non
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     shown = [(highlight, row) for highlight in HIGHLIGHTS for row in rows if row.figures and _is(row, highlight)]
     if not shown:
@@ -43,6 +44,8 @@ def save(rows: Sequence[Row], families: Mapping[str, Family], path: Path) -> Non
                 amount(figure_there), (figure_there, who), (6, 0), textcoords="offset points", va="center", fontsize=8
             )
         panel.set_xscale("log")
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda figure, _: f"{figure:g}"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.margins(x=0.2, y=0.12)
         panel.set_title(f"{highlight.what} · {metric.unit}, {metric.better} is better", fontsize=9, loc="left")
         panel.tick_params(labelsize=8)
