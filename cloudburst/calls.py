@@ -15,7 +15,7 @@ from cloudburst.arguments import LONG, Handle, literal, put_expr, to_argument
 from cloudburst.binders import make_binder, positional_names, without_gaps, wording
 from cloudburst.deferred import Deferred, wrap
 from cloudburst.errors import DeferredError, UsageError
-from cloudburst.graph.expr import Expr, make, named
+from cloudburst.graph.expr import Expr, born, make, named
 from cloudburst.graph.identity import identify, name_of
 from cloudburst.graph.nodes import Build, Call, Operator, Policy
 from cloudburst.keys import SCALARS
@@ -80,7 +80,7 @@ class DeferredFunction(Generic[P, R]):
             add(named(names))
         key = blake2b(b"".join(parts), digest_size=16).digest()
         deferred: Deferred[R] = _new(Deferred)
-        put_expr(deferred, Expr(self._call, tuple(nodes), names, key, caller.f_code, caller.f_lasti))
+        put_expr(deferred, born(self._call, tuple(nodes), names, key, caller.f_code, caller.f_lasti))
         return deferred
 
     def call_from(self, args: tuple[Any, ...], kwargs: dict[str, Any], caller: FrameType) -> Any:

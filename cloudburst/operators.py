@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from cloudburst.arguments import Handle, put_expr, to_argument
-from cloudburst.graph.expr import Expr, make
+from cloudburst.graph.expr import Expr, born, make
 from cloudburst.graph.nodes import Operator
 
 _frame = sys._getframe
@@ -105,7 +105,7 @@ def _forward(name: str, deferred: Any, wrap: Callable[[Expr], Any]) -> Callable[
         argument: Expr = other._expr
         key = blake2b(prefix + expr.key + b"@" + argument.key, digest_size=16).digest()
         result = new(deferred)
-        put_expr(result, Expr(operator, (expr, argument), (), key, caller.f_code, caller.f_lasti))
+        put_expr(result, born(operator, (expr, argument), (), key, caller.f_code, caller.f_lasti))
         return result
 
     return forward

@@ -8,8 +8,8 @@ the key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from types import CodeType
 from typing import Any
@@ -54,6 +54,27 @@ class Expr:
         return unflatten_one, (flatten([self]),)
 
 
+_new: Callable[[type[Expr]], Expr] = object.__new__
+_what, _args, _names, _key, _code, _lasti = (Expr.__dict__[field.name].__set__ for field in fields(Expr))
+
+
+def born(
+    what: What, args: tuple[Any, ...], names: tuple[str, ...], key: bytes, code: CodeType | None, lasti: int
+) -> Expr:
+    """A node of parts that are known to be right, made in half the time: graphs are built of hundreds of thousands.
+
+    The ``__init__`` of a frozen dataclass asks ``object.__setattr__`` for every field; the slots' own setters do not.
+    """
+    expr = _new(Expr)
+    _what(expr, what)
+    _args(expr, args)
+    _names(expr, names)
+    _key(expr, key)
+    _code(expr, code)
+    _lasti(expr, lasti)
+    return expr
+
+
 def written(head: bytes, args: Sequence[Any], names: tuple[str, ...], *, of: dict[bytes, bytes] | None = None) -> bytes:
     """The identity of a node from those of its parts; ``of`` says what names a child, its key if left out."""
     parts = [b"%d:" % len(head), head]
@@ -86,4 +107,4 @@ def make(
     True
     """
     head = what.head if what.pure else what.head + nonce()
-    return Expr(what, args, names, written(head, args, names), code, lasti)
+    return born(what, args, names, written(head, args, names), code, lasti)
