@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cloudburst.errors import CaptureError, DeferredError
-from cloudburst.runtime.capture import capture
+from cloudburst.runtime.capture import capture, load
 from tests.runtime.elsewhere import define, importing, write_files
 
 
@@ -207,7 +207,8 @@ def test_binary_file_cannot_travel(tmp_path: Path) -> None:
 
 
 def test_memory_file_can_travel() -> None:
-    capture(define("def f(): return it", it=io.StringIO("text")), stage="f")
+    captured = capture(define("def f(): return it", it=io.StringIO("text")), stage="f")
+    assert load(captured.payload)().getvalue() == "text"
 
 
 def test_lock_is_told_to_guard_nothing(lock: Any) -> None:
@@ -252,4 +253,5 @@ def test_deferred_beside_something_else_that_cannot_travel(lock: Any) -> None:
 
 
 def test_deferred_that_is_not_reached_is_no_matter() -> None:
-    capture(define("def f(): return 1", total=Later()), stage="f", forbidden=(Later,))
+    captured = capture(define("def f(): return 1", total=Later()), stage="f", forbidden=(Later,))
+    assert load(captured.payload)() == 1
