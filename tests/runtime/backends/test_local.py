@@ -171,6 +171,7 @@ def test_children_of_a_stage_end_with_its_worker(backend, tmp_path):
     backend.stop([name])
     until(backend, Gone)
     wait_until(lambda: not is_alive(int(path.read_text())))
+    assert not is_alive(int(path.read_text()))
 
 
 def test_a_fork_that_outlives_its_stage_does_not_hide_the_end_of_the_worker(backend):
