@@ -143,6 +143,7 @@ def persist(root: Expr, name: str | None = None) -> Expr:
     digest = prepared.graph.digests.get(top.key)
     written = digest or uuid.uuid4().bytes  # a key means something else in another process, where results are kept too
     provider.kept.add(written, kept[0], lasting=digest is not None)
+    _clean_up(prepared, provider)
     return make(Stored(kept[0], written, root.what.label, provider.store))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +66,16 @@ def test_a_persisted_value_belongs_to_its_provider() -> None:
         kept = cb.defer(sum)([1, 2]).persist()
     with pytest.raises(cb.UsageError, match="persisted under another provider"):
         kept.compute()
+
+
+@pytest.mark.parametrize("make", [cb.defer(bytes), cb.defer], ids=["computed", "given"])
+def test_persisting_leaves_the_value_and_nothing_else(make: Callable[[object], Any]) -> None:
+    large = bytes(100_000)
+    with cb.using(LocalProvider(local_settings(1))) as provider:
+        kept = make(large).persist()
+        assert len(provider.store.list("runs/")) == 1
+        assert cb.defer(len)(kept).compute() == 100_000
+        assert kept.compute() == large
 
 
 def test_a_storage_of_ones_own_is_made_and_kept_but_for_what_runs_leave(tmp_path: Path) -> None:
