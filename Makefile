@@ -16,8 +16,9 @@ COVERAGE ?= 95
 # Hashes make the lock the only thing that is trusted, wherever packages are fetched from.
 INSTALL := install --quiet --disable-pip-version-check --require-hashes --requirement
 INSTALL_SELF := install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+# Extras stay in the lock: pip looks at a package with an extra apart from the one without, and would find the newest of it.
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url --no-emit-find-links $(ARGS)
+	--no-emit-index-url --no-emit-find-links --no-strip-extras $(ARGS)
 
 .PHONY: demo test lint bench lock clean
 
@@ -37,10 +38,9 @@ bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 lock: $(VENV)/.test
-	$(LOCK) --extra demo --group build --output-file requirements/demo.txt
-	$(LOCK) --extra demo --extra polars --group build --group test --group lint --constraint requirements/demo.txt \
-		--output-file requirements/test.txt
-	$(LOCK) --group build --group bench --output-file requirements/bench.txt
+	$(LOCK) --extra demo --extra polars --extra testing --group build --group test --group lint --output-file requirements/test.txt
+	$(LOCK) --extra demo --group build --constraint requirements/test.txt --output-file requirements/demo.txt
+	$(LOCK) --extra testing --group build --group bench --output-file requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) $(BENCH) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov
