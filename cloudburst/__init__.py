@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         WorkerLost,
     )
     from cloudburst.nests import compute
-    from cloudburst.providers import init_local, using
+    from cloudburst.providers import init_aws, init_docker, init_local, using
     from cloudburst.runs import Run
     from cloudburst.stages import Stage, defer, stage
 
@@ -68,6 +68,8 @@ __all__ = [
     "__version__",
     "compute",
     "defer",
+    "init_aws",
+    "init_docker",
     "init_local",
     "pandas",
     "stage",
@@ -80,6 +82,8 @@ _ROOMS = {
     "Stage": "stages",
     "compute": "nests",
     "defer": "stages",
+    "init_aws": "providers",
+    "init_docker": "providers",
     "init_local": "providers",
     "stage": "stages",
     "using": "providers",

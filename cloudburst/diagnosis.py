@@ -11,6 +11,7 @@ from cloudburst.errors import (
     LaunchError,
     OutOfMemory,
     StageError,
+    Tampered,
     TaskTimeout,
     WorkerLost,
 )
@@ -97,6 +98,8 @@ def _error(plan: Plan, failed: Any, backend: Backend) -> Exception:
     what = _what(task, which, failure)
     if failure.cause in ("raised", "refused"):
         return _raised(what, failure, place)
+    if failure.cause == "tampered":
+        return Tampered(f"{what} was not performed. {failure.message}")
     tries = f" after {attempt} attempts" if attempt > 1 else ""
     printed = f"\nThe last lines that it printed:\n{_last_lines(tail)}" if tail.strip() else ""
     if failure.cause == "memory":
@@ -109,11 +112,20 @@ def _error(plan: Plan, failed: Any, backend: Backend) -> Exception:
         )
     if failure.cause == "launch":
         return LaunchError(f"{what} could not be started: {failure.message}.{printed}")
+    if failure.cause in ("reclaimed", "host"):
+        why = _WITHOUT_FAULT[failure.cause]
+        return WorkerLost(f"{what} lost its worker{tries}: {failure.message}. {why}{printed}", **place)
     return WorkerLost(
         f"{what} lost its worker{tries}: {failure.message}. A crash in native code, os._exit or kill does this; "
         f"retries= tries it again more often.{printed}",
         **place,
     )
+
+
+_WITHOUT_FAULT = {
+    "reclaimed": "AWS took spare capacity back, and on demand it went no better; run it again, or with spot=False.",
+    "host": "The machine under it failed, again and again: look at the AWS Health Dashboard, and run it again.",
+}
 
 
 def _what(task: Task, which: TaskId, failure: Failure) -> str:
@@ -138,6 +150,8 @@ def _raised(what: str, failure: Failure, place: dict[str, Any]) -> Exception:
     printed = f"\nThe last lines that it printed:\n{_last_lines(tail)}" if tail.strip() else ""
     trace = f"\n{failure.traceback.rstrip()}" if failure.traceback else ""
     verb = "failed" if failure.cause == "raised" else "returned what cannot be taken"
+    if failure.cause == "refused" and (failure.step is None or failure.message.startswith("its secret")):
+        verb = "could not begin"
     message = f"{what} {verb}{tries}: {failure.message}{trace}{printed}"
     stage_error = StageError(message, remote_traceback=failure.traceback, **place)
     if failure.exception is None:

@@ -120,7 +120,4 @@ def _written(what: Literal, parts: bool, store: Store, key: str) -> Artifact:
     codec, data = what.value
     if parts:
         return artifacts.write(codecs.decode(codec, memoryview(data)), store, key, parts=True)
-    if len(data) <= artifacts.SMALL:
-        return Artifact(codec, data, len(data))
-    store.put(key, [data])
-    return Artifact(codec, key, len(data))
+    return artifacts.write_encoded(codec, [data], store, key)

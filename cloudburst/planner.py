@@ -178,11 +178,13 @@ def _lone_stage(
         tuple(inputs),
         tuple([Output(slots, parts, written) for _, parts in draft.outputs]),
         (Origin(what.label, head.code, head.lasti),),
-        policy.size if policy.size.cpu is not None else default,
+        _on(policy.size, default),
         policy.timeout_s,
         policy.retries,
         None,
         0,
+        policy.environment,
+        policy.secrets,
     )
 
 
@@ -306,11 +308,25 @@ def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: lis
         inputs=tuple(steps.inputs),
         outputs=tuple(outputs),
         origins=tuple(steps.origins),
-        size=policy.size if policy.size.cpu is not None else default,
+        size=_on(policy.size, default),
         timeout_s=policy.timeout_s,
         retries=policy.retries,
         fan=steps.fan,
         stage_step=stage_step,
+        environment=policy.environment,
+        secrets=policy.secrets,
+    )
+
+
+def _on(size: Size, default: Size) -> Size:
+    """A size with what it does not say filled in as the provider does by default."""
+    if size.cpu is not None and size.spot is default.spot and size.storage is default.storage:
+        return size
+    return Size(
+        default.cpu if size.cpu is None else size.cpu,
+        default.memory if size.cpu is None else size.memory,
+        default.storage if size.storage is None else size.storage,
+        default.spot if size.spot is None else size.spot,
     )
 
 

@@ -22,9 +22,18 @@ MEMORY_MIB: dict[int, tuple[int, ...]] = {
 }
 """The memory sizes, in MiB, that Fargate has for each number of CPU units: 74 pairs."""
 
+FREE_STORAGE_GIB = 20
+"""The disk that every machine has, which costs nothing."""
+
+VCPU_HOUR, GIB_HOUR, STORAGE_GIB_HOUR = 0.04048, 0.004445, 0.000111
+"""List prices in dollars (us-east-1, x86): of a virtual CPU, of a GiB of memory, and of one of storage beyond that."""
+
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
 _CPU_UNITS = {"": 1.0, "vcpu": 1024.0, "vcpus": 1024.0, "cpu": 1024.0, "cpus": 1024.0, "units": 1.0}
 _MIB = {"": 1.0, "mb": 1.0, "mib": 1.0, "m": 1.0, "gb": 1024.0, "gib": 1024.0, "g": 1024.0}
+
+
+_ALWAYS = ("cpu", "memory")
 
 
 class Size(NamedTuple):
@@ -34,6 +43,13 @@ class Size(NamedTuple):
     """CPU units, 1024 to a virtual CPU."""
     memory: int | None = None
     """MiB."""
+    storage: int | None = None
+    """GiB of the machine's own disk; ``None`` is what every machine has."""
+    spot: bool | None = None
+    """Whether spare capacity will do, which is cheaper and may be taken back."""
+
+    def __repr__(self) -> str:
+        return f"Size({', '.join(f'{k}={v!r}' for k, v in self._asdict().items() if v is not None or k in _ALWAYS)})"
 
     def __str__(self) -> str:
         if self.cpu is None or self.memory is None:
@@ -102,6 +118,42 @@ def parse_size(cpu: object = None, memory: object = None) -> Size:
     return Size(units, mib)
 
 
+STORAGE_GIB = range(21, 201)
+"""Sizes of a machine's own disk that can be asked for; every machine has 20 GiB."""
+
+
+def parse_storage(storage: object) -> int | None:
+    """Read the size of a machine's disk, in GiB.
+
+    Parameters
+    ----------
+    storage : int or str or None
+        GiB, or text such as ``"50 GB"``. 20 and ``None`` are what every machine has.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be read, or is less than 20 or more than 200.
+
+    Examples
+    --------
+    >>> parse_storage("50 GB"), parse_storage(20)
+    (50, None)
+    """
+    if storage is None:
+        return None
+    mib = _amount("ephemeral_storage", storage, _MIB, '50 or "50 GB"')
+    gib = mib / 1024 if isinstance(storage, str) else mib
+    if gib == STORAGE_GIB[0] - 1:
+        return None
+    if gib not in STORAGE_GIB:
+        raise ResourceError(
+            f"Fargate has no machine with ephemeral_storage={storage!r}: it is 20 GiB, or {STORAGE_GIB[0]} to "
+            f"{STORAGE_GIB[-1]} GiB in whole numbers."
+        )
+    return int(gib)
+
+
 def next_memory(size: Size) -> Size | None:
     """The next larger valid size: at least half more memory, and more CPU only where that needs it.
 
@@ -115,9 +167,20 @@ def next_memory(size: Size) -> Size | None:
         if cpu >= size.cpu:
             for memory in sizes:
                 if memory >= wanted:
-                    return Size(cpu, memory)
-    largest = Size(16384, MEMORY_MIB[16384][-1])
+                    return size._replace(cpu=cpu, memory=memory)
+    largest = size._replace(cpu=16384, memory=MEMORY_MIB[16384][-1])
     return largest if largest.memory is not None and largest.memory > size.memory else None
+
+
+def rate(size: Size) -> float:
+    """What an hour of a size costs by AWS's list price on demand, in dollars: for comparing sizes with one another.
+
+    >>> round(rate(Size(1024, 2048)), 5), round(rate(Size(1024, 2048, storage=120)), 5)
+    (0.04937, 0.06047)
+    """
+    more_storage = max(0, (size.storage or FREE_STORAGE_GIB) - FREE_STORAGE_GIB)
+    vcpus, memory_gib = (size.cpu or 0) / 1024, (size.memory or 0) / 1024
+    return VCPU_HOUR * vcpus + GIB_HOUR * memory_gib + STORAGE_GIB_HOUR * more_storage
 
 
 def _smallest_cpu(mib: int) -> int:

@@ -22,7 +22,7 @@ from cloudburst.graph.optimize import PASSES, optimize
 from cloudburst.graph.walk import topological
 from cloudburst.materials import capture_functions, materials
 from cloudburst.planner import make_plan
-from cloudburst.providers import Provider
+from cloudburst.providers.base import Provider
 from cloudburst.runs import Run
 from cloudburst.runtime.layout import run_prefix
 from cloudburst.runtime.place import is_performing
@@ -185,18 +185,23 @@ def _start(
     from cloudburst.runtime.driver import Driver
 
     plan, store = prepared.plan, provider.store
-    driver = Driver(plan, store, provider.limits(keep_going), prefix=prepared.prefix)
+    limits = provider.limits(keep_going)
+    driver = Driver(plan, store, limits, prefix=prepared.prefix)
     reporting = reporter(plan, prepared.graph.merged, settings.progress_wanted(progress))
 
     def work(run: Run[Any]) -> Any:
         backend = provider.borrow()
         try:
+            journal = provider.journal(prepared.prefix, backend)
+            if journal is not None:
+                journal.begin(plan, limits)
             with reporting:
-                outcome = driver.drive(backend, observe=[reporting.see])
+                outcome = driver.drive(backend, observe=[reporting.see], journal=journal)
             run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
         finally:
             provider.give_back(backend)
         _remember(prepared, outcome, provider)
+        outcome = outcome._replace(warnings=(*outcome.warnings, *provider.notes()))
         run.summary = reporting.finish(outcome, outcome.seconds)
         if outcome.status != "done":
             raise diagnosis.verdict(plan, outcome, run.errors, keep_going)

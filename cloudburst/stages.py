@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -13,8 +14,10 @@ from cloudburst.deferred import wrap
 from cloudburst.errors import ResourceError, UsageError
 from cloudburst.graph.identity import name_of
 from cloudburst.graph.nodes import Policy
-from cloudburst.resources import Size, parse_size
+from cloudburst.resources import Size, parse_size, parse_storage
 from cloudburst.runtime.impurity import differing
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,12 +38,16 @@ class Stage(DeferredFunction[P, R]):
         cache: bool | None = None,
         pure: bool | None = None,
         outputs: int | None = None,
+        spot: bool | None = None,
+        ephemeral_storage: int | str | None = None,
+        environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> Stage[P, R]:
         """The same stage with other resources.
 
         Parameters
         ----------
-        cpu, memory, timeout, retries, cache, pure, outputs
+        cpu, memory, timeout, retries, cache, pure, outputs, spot, ephemeral_storage, environment, secrets
             As for ``cb.stage``; what is left out stays as it is.
 
         Examples
@@ -53,11 +60,17 @@ class Stage(DeferredFunction[P, R]):
         <stage f: 1 vCPU, 8 GB>
         """
         old = self._policy
+        storage, spot = _machine(ephemeral_storage, spot)
+        size = old.resized(cpu, memory).size
         policy = _policy(
-            old.resized(cpu, memory).size,
+            size._replace(
+                storage=size.storage if ephemeral_storage is None else storage, spot=size.spot if spot is None else spot
+            ),
             timeout if timeout is not None else old.timeout_s,
             retries if retries is not None else old.retries,
             cache if cache is not None else old.cache,
+            environment if environment is not None else dict(old.environment),
+            secrets if secrets is not None else dict(old.secrets),
         )
         pure = self._pure if pure is None else pure
         return Stage(self.func, policy, pure=pure, outputs=_outputs(outputs) if outputs is not None else self._outputs)
@@ -80,6 +93,10 @@ def stage(
     cache: bool = False,
     pure: bool = True,
     outputs: int | None = None,
+    spot: bool | None = None,
+    ephemeral_storage: int | str | None = None,
+    environment: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
 
 
@@ -94,6 +111,10 @@ def stage(
     cache: bool = False,
     pure: bool = True,
     outputs: int | None = None,
+    spot: bool | None = None,
+    ephemeral_storage: int | str | None = None,
+    environment: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Any:
     """Mark a function as a stage: calling it computes nothing and gives a Deferred.
 
@@ -113,6 +134,15 @@ def stage(
         False makes every call its own: equal calls are not merged.
     outputs : int, optional
         The number of values in the tuple it returns: a call then gives a tuple of so many Deferreds.
+    spot : bool, optional
+        Whether spare capacity will do, which is cheaper and may be taken back; as the provider says by default.
+    ephemeral_storage : int or str, optional
+        GiB of disk, 21 to 200, or text such as ``"50 GB"``; every machine has 20.
+    environment : dict, optional
+        Variables that the code finds in its environment.
+    secrets : dict, optional
+        Variables whose values only the worker learns: by name the ARN of a secret of Secrets Manager or of a parameter
+        of the Systems Manager. On this machine they are taken from your own environment.
 
     Returns
     -------
@@ -134,7 +164,9 @@ def stage(
     >>> add(1, add(2, 3)).compute()
     6
     """
-    policy = _policy(parse_size(cpu, memory), timeout, retries, cache)
+    disk, spare = _machine(ephemeral_storage, spot)
+    size = parse_size(cpu, memory)._replace(storage=disk, spot=spare)
+    policy = _policy(size, timeout, retries, cache, environment or {}, secrets or {})
     checked = _outputs(outputs) if outputs is not None else None
 
     def decorate(function: Callable[P, R]) -> Stage[P, R]:
@@ -182,12 +214,38 @@ def _differs(function: Any) -> bool:
     return bool(differing([f"{module}.{name}"]))
 
 
-def _policy(size: Size, timeout: Any, retries: Any, cache: Any) -> Policy:
+def _policy(size: Size, timeout: Any, retries: Any, cache: Any, environment: Any, secrets: Any) -> Policy:
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
         raise ResourceError(f"timeout={timeout!r} cannot be: it is a number of seconds above 0, or None for no limit.")
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         raise ResourceError(f"retries={retries!r} cannot be: it is how often to try again, 0 or more.")
-    return Policy(size, float(timeout) if timeout is not None else None, retries, bool(cache))
+    variables, places = _variables("environment", environment), _variables("secrets", secrets)
+    if both := dict(variables).keys() & dict(places).keys():
+        raise ResourceError(f"{min(both)!r} stands both in environment= and in secrets=: it can be only one of them.")
+    for name, place in places:
+        if not place.startswith("arn:"):
+            raise ResourceError(f"secrets={{{name!r}: ...}} cannot be: the ARN of a secret or parameter is needed.")
+    return Policy(size, float(timeout) if timeout is not None else None, retries, bool(cache), variables, places)
+
+
+def _machine(ephemeral_storage: Any, spot: Any) -> tuple[int | None, bool | None]:
+    if spot is not None and not isinstance(spot, bool):
+        raise ResourceError(f"spot={spot!r} cannot be: it is True or False, or None for what the provider says.")
+    return parse_storage(ephemeral_storage), spot
+
+
+def _variables(setting: str, given: Any) -> tuple[tuple[str, str], ...]:
+    """Variables in the order of their names. Values are not shown in errors: they may be secret."""
+    if not isinstance(given, Mapping):
+        raise ResourceError(f"{setting}= cannot be a {type(given).__name__}: it is a dict of texts by name.")
+    for name, value in given.items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise ResourceError(f"{setting}={{{name!r}: ...}} cannot be: that is no name of an environment variable.")
+        if name.startswith(("CLOUDBURST_", "AWS_", "ECS_")):
+            raise ResourceError(f"{setting}={{{name!r}: ...}} cannot be: such names belong to the worker itself.")
+        if not isinstance(value, str) or "\0" in value:
+            raise ResourceError(f"{setting}={{{name!r}: ...}} has a {type(value).__name__}: texts are needed.")
+    return tuple(sorted(given.items()))
 
 
 def _outputs(outputs: Any) -> int:

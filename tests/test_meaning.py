@@ -16,7 +16,7 @@ import pytest
 
 import cloudburst as cb
 from cloudburst import pandas as cpd
-from cloudburst.providers import LocalProvider
+from cloudburst.providers.local import LocalProvider
 from cloudburst.settings import local_settings
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import cloudburst as cb
 from cloudburst import providers
-from cloudburst.providers import LocalProvider
+from cloudburst.providers.local import LocalProvider
 from cloudburst.settings import local_settings
 
 

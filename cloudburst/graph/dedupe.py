@@ -92,8 +92,10 @@ def _captured_head(what: What, facts: Facts) -> tuple[bytes, bool]:
         captured = facts.digests.get(what.identity)
         if captured is None:
             return what.head, False
-        tag = b"F" if isinstance(what, FunctionValue) else b"M" if what.fans else b"C"
-        return digest(tag, captured), what.pure
+        if isinstance(what, FunctionValue):
+            return digest(b"F", captured), what.pure
+        around = what.policy.surroundings() if what.policy is not None else b""
+        return digest(b"M" if what.fans else b"C", captured, *filter(None, (around,))), what.pure
     if isinstance(what, Literal):
         return what.head, what.portable
     return what.head, what.pure

@@ -33,10 +33,18 @@ class Policy:
     timeout_s: float | None = None
     retries: int = 0
     cache: bool = False
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Variables that the code finds in its environment."""
+    secrets: tuple[tuple[str, str], ...] = ()
+    """Variables whose values the worker fetches: names, and where each value is kept."""
 
     def written(self) -> bytes:
         """Canonical bytes, for keys."""
-        return encode((*self.size, self.timeout_s, self.retries, self.cache))
+        return encode((*self.size, self.timeout_s, self.retries, self.cache, self.environment, self.secrets))
+
+    def surroundings(self) -> bytes:
+        """Canonical bytes of what the code can see of it, for digests; nothing where that is nothing."""
+        return encode((self.environment, self.secrets)) if self.environment or self.secrets else b""
 
     def resized(self, cpu: int | str | None, memory: int | str | None) -> Policy:
         """The same with another size; what is left out stays as it is.
@@ -46,8 +54,9 @@ class Policy:
         """
         if cpu is None and memory is None:
             return self
-        size = parse_size(cpu if cpu is not None else self.size.cpu, memory if memory is not None else self.size.memory)
-        return replace(self, size=size)
+        old = self.size
+        size = parse_size(cpu if cpu is not None else old.cpu, memory if memory is not None else old.memory)
+        return replace(self, size=size._replace(storage=old.storage, spot=old.spot))
 
 
 def _last_part(qualified_name: str) -> str:

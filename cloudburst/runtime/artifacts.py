@@ -1,16 +1,24 @@
-"""Values in and out of a store: small ones inside the record, others under a key, lists for a fan in parts."""
+"""Values in and out of a store: small ones inside the record, others under a key, lists for a fan in parts.
+
+What goes under a key of a store that others can write to is told by its SHA-256. Nothing is unpickled from there before
+that holds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, KeysView, Sequence, ValuesView
 
-from cloudburst.errors import ArgumentError
+from cloudburst.errors import ArgumentError, Tampered
 from cloudburst.runtime import codecs
-from cloudburst.runtime.protocols import Store
+from cloudburst.runtime.codecs.ranged import RangeReader
+from cloudburst.runtime.protocols import Buffer, Store
 from cloudburst.runtime.task import Artifact
 
 SMALL = 32 * 1024
 """Bytes up to which an encoded value rides in the record."""
+
+_WORTH_A_THREAD = 1 << 20
+"""Bytes from which the checksum is worked out beside the writing."""
 
 PARTS = "parts"
 """Codec name of a list that lies as one artifact an item."""
@@ -19,7 +27,7 @@ _LISTS = (list, tuple, range, set, frozenset, KeysView, ValuesView, ItemsView)
 
 
 def write(
-    value: object, store: Store, key: str, *, parts: bool = False, among: Sequence[str] = codecs.LOCAL
+    value: object, store: Store, key: str, *, parts: bool = False, among: Sequence[str] | None = None
 ) -> Artifact:
     """Store a value.
 
@@ -33,8 +41,8 @@ def write(
         The key that it gets there; items get ``<key>/<number>``.
     parts : bool, default False
         Store it as a list with one artifact an item, because a fan reads it item by item.
-    among : sequence of str, default codecs.LOCAL
-        Codecs to choose from, in order: ``codecs.SHARED`` for a store that others read too.
+    among : sequence of str, optional
+        Codecs to choose from, in order; by default ``codecs.SHARED`` where the store is shared, else ``codecs.LOCAL``.
 
     Returns
     -------
@@ -59,12 +67,32 @@ def write(
     if parts:
         written = tuple(write(item, store, f"{key}/{number}", among=among) for number, item in enumerate(_items(value)))
         return Artifact(PARTS, written, sum(part.nbytes for part in written))
-    name, buffers = codecs.encode(value, among)
+    name, buffers = codecs.encode(value, among or (codecs.SHARED if store.is_shared else codecs.LOCAL))
+    return write_encoded(name, buffers, store, key)
+
+
+def write_encoded(codec: str, buffers: Sequence[Buffer], store: Store, key: str) -> Artifact:
+    """Store a value that is encoded already: the codec's name and what it gave.
+
+    >>> from cloudburst.runtime.stores.memory import MemoryStore
+    >>> write_encoded("plain", [b"[1,2]"], MemoryStore(), "a/0")
+    Artifact(codec='plain', body=b'[1,2]', nbytes=5, checksum=None)
+    """
     nbytes = sum(map(len, buffers))
     if nbytes <= SMALL:
-        return Artifact(name, b"".join(buffers), nbytes)
-    store.put(key, buffers)
-    return Artifact(name, key, nbytes)
+        return Artifact(codec, b"".join(buffers), nbytes)
+    if not store.is_shared:
+        store.put(key, buffers)
+        return Artifact(codec, key, nbytes)
+    if nbytes < _WORTH_A_THREAD:
+        store.put(key, buffers)
+        return Artifact(codec, key, nbytes, _checksum(buffers))
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as thread:
+        checksum = thread.submit(_checksum, buffers)
+        store.put(key, buffers)
+        return Artifact(codec, key, nbytes, checksum.result())
 
 
 def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None) -> object:
@@ -88,13 +116,39 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
     ------
     NotFound
         If the store has it no more.
+    Tampered
+        If what a shared store has is not what was written.
     CodecError
         If it cannot be read.
     """
-    body = artifact.body
+    codec, body, nbytes, checksum = artifact
     if isinstance(body, tuple):
         return [read(part, store, columns) for part in body]
-    return codecs.decode(artifact.codec, store.get(body) if isinstance(body, str) else memoryview(body), columns)
+    if isinstance(body, bytes):
+        return codecs.decode(codec, memoryview(body), columns)
+    if store.is_shared and columns is not None and codec in codecs.RANGED:
+        return codecs.decode_columns(codec, RangeReader(store, body, nbytes), columns)
+    if store.is_shared and checksum is None and codec in codecs.UNPICKLING:
+        raise Tampered(
+            f"{body} is not read: others can write to {store.url}, it would have to be unpickled, and nothing tells "
+            "what was written there. Compute it again."
+        )
+    data = store.get(body)
+    if checksum is not None and _checksum([data]) != checksum:
+        raise Tampered(
+            f"{body} is not what was written: somebody else can write to {store.url}, and has. It is not read. "
+            "See who may write there, remove it, and compute it again."
+        )
+    return codecs.decode(codec, data, columns)
+
+
+def _checksum(buffers: Iterable[Buffer]) -> bytes:
+    from hashlib import sha256
+
+    digest = sha256()
+    for one in buffers:
+        digest.update(one)
+    return digest.digest()
 
 
 def _items(value: object) -> Iterable[object]:

@@ -11,14 +11,16 @@ back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
-from cloudburst.errors import InternalError
 from cloudburst.resources import Size
+from cloudburst.runtime.course import Course
 from cloudburst.runtime.events import Assign
+from cloudburst.runtime.limits import Limits
 from cloudburst.runtime.ready import Line, Ready
-from cloudburst.runtime.task import Plan, TaskId
+from cloudburst.runtime.task import Artifact, TaskId
 
 QUEUED_S = 0.02
 """Seconds of work to have queued on a worker, where its tasks are known to be shorter than that."""
@@ -33,65 +35,13 @@ PASSES = 8
 """How often, for each worker, later tasks may pass one that is too large for what is free."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a run may use, and how much failing it bears.
-
-    Parameters
-    ----------
-    workers : int
-        Workers at most.
-    cpu, memory_mib : int or None
-        What all tasks performed at one time may use: CPU units and MiB; ``None`` is without limit.
-    keep_going : bool
-        Perform what does not depend on a failed task.
-    crash_retries : int
-        How often a task is tried again after its worker went away.
-    memory_steps : int
-        How often a task is tried at a larger size after running out of memory.
-    grace_s : float
-        How long tasks that are being performed may go on after another has failed the run.
-    """
-
-    workers: int
-    cpu: int | None
-    memory_mib: int | None
-    keep_going: bool = False
-    crash_retries: int = 1
-    memory_steps: int = 3
-    grace_s: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise InternalError(f"A run with {self.workers} workers would never end.")
-
-    @property
-    def machine(self) -> tuple[int, int]:
-        """CPU units and MiB that there are; 0 where there is no limit, for nothing is charged there."""
-        return self.cpu or 0, self.memory_mib or 0
-
-    def charge(self, size: Size) -> tuple[int, int]:
-        """CPU units and MiB that a task of a size takes up; what is larger than the machine takes all of it.
-
-        >>> limits = Limits(workers=4, cpu=4096, memory_mib=8192)
-        >>> limits.charge(Size(2048, 4096)), limits.charge(Size(2048, 16384)), limits.charge(Size())
-        ((2048, 4096), (4096, 8192), (1024, 0))
-        """
-        all_cpu, all_memory = self.machine
-        cpu = all_cpu // self.workers if size.cpu is None else size.cpu
-        memory = size.memory or 0
-        if 0 < all_cpu < cpu or 0 < all_memory < memory:
-            return all_cpu, all_memory
-        return min(cpu, all_cpu), min(memory, all_memory)
-
-
 @dataclass(slots=True)
 class Pace:
     """How long attempts of a stage take."""
 
-    seen: int = 0
-    seconds: float = QUEUED_S
+    seconds: float
     """Their mean. While none was seen it is long enough for the task to be given alone."""
+    seen: int = 0
 
     def add(self, seconds: float) -> None:
         """Take one more into the mean."""
@@ -113,15 +63,20 @@ class Worker:
     """Seconds expected for all of them."""
     is_proven: bool = False
     """Whether it has ended something."""
+    shape: Size = Size()
+    """The machine that it has to itself, where workers do not share one."""
 
 
 @dataclass(slots=True)
 class Dispatch:
     """Ready tasks, workers, and what of the machine is free."""
 
+    queued_s: ClassVar[float] = QUEUED_S
     limits: Limits
     paces: list[Pace]
     """By task."""
+    course: Course = field(repr=False, compare=False)
+    """What the tasks come from."""
     ready: Ready
     free_cpu: int
     free_memory: int
@@ -131,13 +86,15 @@ class Dispatch:
     """Workers that have ended something since the last decision and have more to perform."""
     passes: int = 0
     """How often the first task was passed."""
+    retired: list[str] = field(default_factory=list)
+    """Workers that are to be stopped because they have performed what they were for."""
 
     @classmethod
-    def of(cls, plan: Plan, limits: Limits) -> Dispatch:
+    def of(cls, course: Course, limits: Limits) -> Self:
         """Begin with nothing ready and no worker."""
         paces: dict[str, Pace] = {}
-        by_task = [paces.setdefault(task.stage, Pace()) for task in plan.tasks]
-        return cls(limits, by_task, Ready(limits.charge), *limits.machine)
+        by_task = [paces.setdefault(task.stage, Pace(seconds=cls.queued_s)) for task in course.plan.tasks]
+        return cls(limits, by_task, course, course.ready, *limits.machine)
 
     # ------------------------------------------------------------ workers
 
@@ -146,9 +103,9 @@ class Dispatch:
         """Whether no worker has anything to perform."""
         return len(self.idle) == len(self.workers)
 
-    def hello(self, name: str) -> None:
+    def hello(self, name: str, shape: Size | None = None) -> None:
         """A worker is up."""
-        self.workers[name] = self.idle[name] = Worker(name)
+        self.workers[name] = self.idle[name] = Worker(name) if shape is None else Worker(name, shape=shape)
 
     def ended(self, worker: Worker, task: TaskId, seconds: float) -> None:
         """A worker has ended an attempt."""
@@ -166,6 +123,18 @@ class Dispatch:
         self._release(worker)
         self.idle.pop(worker.name, None)
         del self.workers[worker.name]
+
+    def withdraw(self, worker: Worker, task: TaskId) -> int:
+        """Take an attempt that will not begin off a worker's queue, on which another stands. Gives its number."""
+        attempt, seconds = worker.queue.pop(task)
+        worker.load_s -= seconds
+        return attempt
+
+    def made(self, worker: Worker, artifacts: Sequence[Artifact]) -> None:
+        """A worker has made these; where a machine is shared it is all the same who."""
+
+    def forget(self, artifacts: Sequence[Artifact]) -> None:
+        """These are no more; where a machine is shared nobody was said to have them."""
 
     def _release(self, worker: Worker) -> None:
         if worker.line is not None:
@@ -211,7 +180,7 @@ class Dispatch:
         return None
 
     def _is_low(self, worker: Worker, line: Line) -> bool:
-        return worker.load_s <= QUEUED_S / 2 and len(worker.queue) <= self._depth(line) // 2
+        return worker.load_s <= self.queued_s / 2 and len(worker.queue) <= self._depth(line) // 2
 
     def _depth(self, line: Line) -> int:
         """How many attempts a worker may have, so that there is some for every other one."""
@@ -222,7 +191,7 @@ class Dispatch:
         tasks = []
         while line.heap and len(queue) < depth:
             seconds = self.paces[line.heap[0].task].seconds
-            if queue and worker.load_s + seconds > QUEUED_S:
+            if queue and worker.load_s + seconds > self.queued_s:
                 break
             task = self.ready.take(line)
             attempt = issue(task)

@@ -2,20 +2,20 @@
 
 The driver has the clock, the backend and the store; it decides nothing. Each batch of events is written to the journal
 before it is acted on, so that another driver can go on from there. It always comes back: with an outcome, or with an
-``InternalError`` once nothing of the run is running any more.
+error once nothing of the run is running any more.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from time import monotonic
-from typing import Literal, NamedTuple, TextIO, assert_never
+from typing import Literal, assert_never
 
-from cloudburst.errors import InternalError, StoreError
+from cloudburst.errors import CloudburstError, InternalError, StoreError
 from cloudburst.runtime import layout
+from cloudburst.runtime.books import Books
 from cloudburst.runtime.events import (
     Assign,
     Cancelled,
@@ -23,56 +23,26 @@ from cloudburst.runtime.events import (
     Delay,
     Drop,
     Due,
-    Ended,
     Event,
     Finish,
     Gone,
     Hello,
     Launch,
-    LaunchFailed,
     Stop,
 )
-from cloudburst.runtime.journal import to_line
+from cloudburst.runtime.journal import Journal, read, to_line
+from cloudburst.runtime.outcome import Log, Outcome, finished
 from cloudburst.runtime.protocols import Assignment, Backend, Store
 from cloudburst.runtime.state import Failed, Limits, State
-from cloudburst.runtime.steps import kept_outputs
-from cloudburst.runtime.task import WHOLE, Artifact, Input, Plan, TaskId
+from cloudburst.runtime.task import Artifact, Plan
+
+__all__ = ["Driver", "Failed", "Log", "Observer", "Outcome"]
 
 Observer = Callable[[Sequence[Event], Sequence[Command]], None]
 """Is shown each batch of events and what was decided on it."""
 
-Log = tuple[str, int, int]
-"""Where an attempt's output lies: name, first byte, end."""
-
 _LONGEST_POLL_S = 150.0
 _STOP_S = 10.0
-
-
-class Outcome(NamedTuple):
-    """What became of a run."""
-
-    status: Literal["done", "failed", "cancelled"]
-    reason: str
-    """Why it was cancelled, if it was."""
-    targets: tuple[Artifact | None, ...]
-    """The plan's targets, ``None`` for those that there are not."""
-    failures: tuple[Failed, ...]
-    """In plan order."""
-    skipped: tuple[TaskId, ...]
-    """Tasks that did not run because something before them failed."""
-    finished: tuple[tuple[bytes, Artifact], ...]
-    """Of a run that is not done: what there is in the store all the same, with its identity across runs."""
-    logs: tuple[tuple[TaskId, int, Log], ...]
-    """Task, attempt and place of all that was printed, in the order of their ends."""
-    tasks_done: int
-    attempts: int
-    """Attempts that ended, one way or another."""
-    nbytes: int
-    """Bytes of all results."""
-    seconds: float
-    workers_started: int
-    warnings: tuple[str, ...]
-    """What went wrong beside the run: an observer that raised, results that could not be deleted."""
 
 
 class Driver:
@@ -91,7 +61,11 @@ class Driver:
 
     Examples
     --------
-    ``outcome = Driver(plan, store, limits, prefix=layout.run_prefix("report", "x1")).drive(backend)``
+    ::
+
+        driver = Driver(plan, store, limits, prefix=layout.run_prefix("report", "x1"))
+        driver.take_up(lines)  # only where a driver that had the run before was killed
+        outcome = driver.drive(backend)
     """
 
     def __init__(self, plan: Plan, store: Store, limits: Limits, *, prefix: str) -> None:
@@ -99,18 +73,19 @@ class Driver:
         self._store = store
         self._prefix = prefix
         self._state = State(plan, limits)
+        self._past: list[tuple[Sequence[Event], Sequence[Command]]] = []
+        """Of a run that was taken up: what had happened, and what was commanded on it."""
+        self._books = Books()
         self._backend: Backend | None = None
-        self._journal: TextIO | None = None
+        self._journal: Journal | None = None
         self._observers: list[Observer] = []
         self._wish_to_cancel: str | None = None
-        self._timers: list[tuple[float, int, TaskId | None]] = []
+        self._timers: list[tuple[float, int, Due]] = []
         self._numbers = count()
-        self._queued: Counter[str] = Counter()
-        self._launching = 0
-        self._logs: list[tuple[TaskId, int, Log]] = []
-        self._attempts = self._nbytes = self._started = 0
         self._warnings: list[str] = []
         self._status: Literal["done", "failed", "cancelled"] | None = None
+        self.waiting_for = ""
+        """The machines that the run waits for because there is no quota or no capacity, and why; any thread may look."""
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Have the run end now, as cancelled. Any thread may call it, before and after too, and more than once."""
@@ -118,7 +93,33 @@ class Driver:
         if (backend := self._backend) is not None:
             backend.wake()
 
-    def drive(self, backend: Backend, observe: Iterable[Observer] = (), journal: TextIO | None = None) -> Outcome:
+    def take_up(self, lines: Iterable[str]) -> None:
+        """Go on with a run whose driver was killed; :meth:`drive` then begins where that one ended.
+
+        It is not known which of its last commands it had carried out, so they are carried out again. The backend knows
+        them: a launch by its token, an assignment by the numbers of its attempts; to stop and to drop is the same once
+        and twice. What was delayed is delayed from now on, because the clock that it went by is gone.
+
+        Parameters
+        ----------
+        lines : iterable of str
+            What it had written to its journal, for the same plan and limits. With none the run begins.
+
+        Raises
+        ------
+        CodecError
+            If that is no journal.
+        """
+        take = self._state.start
+        for events in read(lines):
+            if self._past:
+                self._books.carried_out(self._past[-1][1])
+            for event in events:
+                self._note(event)
+            self._past.append((events, self._decided(take, events)))
+            take = self._state.on
+
+    def drive(self, backend: Backend, observe: Iterable[Observer] = (), journal: Journal | None = None) -> Outcome:
         """Run the plan.
 
         Parameters
@@ -127,8 +128,8 @@ class Driver:
             Where; its workers that are still up afterwards are idle.
         observe : iterable of callables, optional
             Shown each batch of events and commands. One that raises is not called again.
-        journal : text file, optional
-            Gets each batch of events as a line before it is acted on, for :func:`.journal.replay`.
+        journal : Journal, optional
+            Gets each batch of events as a line before it is acted on, for :meth:`take_up`.
 
         Returns
         -------
@@ -136,24 +137,29 @@ class Driver:
 
         Raises
         ------
+        CloudburstError
+            What the backend or the store raised. Nothing of the run is running then, as far as it could be stopped.
         InternalError
-            If we have a bug. Nothing of the run is running then.
+            If we have a bug.
         """
         began = monotonic()
         self._backend, self._journal, self._observers = backend, journal, list(observe)
         try:
             self._loop(backend)
-        except InternalError:
-            raise
-        except Exception as error:
-            raise InternalError(f"The run broke off: {type(error).__name__}: {error}. Please report it.") from error
-        finally:
             self._stop_ours(backend)
+        except BaseException as error:
+            self._stop_after(error, backend)
+            if isinstance(error, CloudburstError) or not isinstance(error, Exception):
+                raise
+            raise InternalError(f"The run broke off: {type(error).__name__}: {error}. Please report it.") from error
         return self._outcome(monotonic() - began)
 
     def _loop(self, backend: Backend) -> None:
         backend.equip(self._plan.functions)
-        self._take(backend, [Hello(worker) for worker in backend.workers()], self._state.start)
+        if self._past:
+            self._go_on(backend)
+        else:
+            self._take(backend, [Hello(name, backend.shape(name)) for name in backend.workers()], self._state.start)
         is_cancelled = False
         while self._status is None:
             is_to_cancel = self._wish_to_cancel is not None and not is_cancelled
@@ -169,31 +175,32 @@ class Driver:
 
     def _take(self, backend: Backend, events: Sequence[Event], decide: Callable[..., list[Command]]) -> None:
         if self._journal is not None:
-            self._journal.write(to_line(events))
-            self._journal.flush()
+            self._journal.append(to_line(events))
         for event in events:
             self._note(event)
-        self._act(backend, events, decide(*events))
+        self._act(backend, events, self._decided(decide, events))
+
+    def _go_on(self, backend: Backend) -> None:
+        """Carry out the last commands of a run that was taken up, again or for the first time."""
+        *before, last = self._past
+        for events, commands in before:
+            self._observe(events, commands)
+        for delay in self._books.delays.values():
+            self._arm(delay)
+        self._past = []
+        self._act(backend, *last)
+
+    def _decided(self, decide: Callable[..., list[Command]], events: Sequence[Event]) -> list[Command]:
+        commands = decide(*events)
+        for worker, _, _ in self._state.withdrawn:
+            self._books.withdrawn(worker)
+        self.waiting_for = self._state.waiting_for
+        return commands
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, Ended):
-            self._queued[event.worker] -= 1
-            self._attempts += 1
-            self._nbytes += sum([artifact.nbytes for artifact in event.artifacts])
-            self._note_log(event.task, event.attempt, event.log)
-        elif isinstance(event, Gone):
-            del self._queued[event.worker]
-            if event.task is not None:
-                self._attempts += 1
-                self._note_log(event.task, self._state.attempts(event.task), event.log)
-        elif isinstance(event, Hello):
-            self._launching = max(0, self._launching - 1)
-        elif isinstance(event, LaunchFailed):
-            self._launching = max(0, self._launching - event.count)
-
-    def _note_log(self, task: TaskId, attempt: int, log: Log | None) -> None:
-        if log is not None and log[1] < log[2]:
-            self._logs.append((task, attempt, log))
+        self._books.happened(event, self._state.attempts)
+        if isinstance(event, Cancelled):
+            self._wish_to_cancel = event.reason
 
     # ------------------------------------------------------------ acting
 
@@ -204,13 +211,12 @@ class Driver:
                 case Assign():
                     self._assign(backend, command)
                 case Launch(shape, number, token):
-                    self._started += number
-                    self._launching += number
+                    self._books.launched(command)
                     backend.launch(shape, number, token)
                 case Stop(workers):
                     backend.stop(workers)
-                case Delay(task, seconds):
-                    heapq.heappush(self._timers, (monotonic() + seconds, next(self._numbers), task))
+                case Delay():
+                    self._arm(command)
                 case Drop(artifacts):
                     dropped += artifacts
                 case Finish(status):
@@ -234,9 +240,12 @@ class Driver:
                     layout.attempt_prefix(self._prefix, task.name, task_id, attempt),
                     task.timeout_s,
                     task.stage_step,
+                    task.environment,
+                    task.secrets,
+                    task.stage,
                 )
             )
-        self._queued[command.worker] += len(assignments)
+        self._books.assigned(command)
         backend.assign(command.worker, assignments)
 
     def _delete(self, dropped: list[Artifact]) -> None:
@@ -265,59 +274,52 @@ class Driver:
     def _wait_s(self) -> float:
         return max(0.0, self._timers[0][0] - monotonic()) if self._timers else _LONGEST_POLL_S
 
+    def _arm(self, delay: Delay) -> None:
+        due = Due(delay.task, delay.shape)
+        heapq.heappush(self._timers, (monotonic() + delay.seconds, next(self._numbers), due))
+
     def _due(self) -> list[Event]:
         due: list[Event] = []
         while self._timers and self._timers[0][0] <= monotonic():
-            due.append(Due(heapq.heappop(self._timers)[2]))
+            due.append(heapq.heappop(self._timers)[2])
         return due
 
     def _check_that_something_will_happen(self) -> None:
-        if not (self._launching or self._timers or any(self._queued.values())):
+        if not (self._timers or self._books.is_waiting):
             raise InternalError("The run is not over, and there is nothing that it waits for. Please report it.")
 
     # ------------------------------------------------------------ the end
 
     def _stop_ours(self, backend: Backend) -> None:
         """Stop the workers that still have something of this run, and wait until they are gone."""
-        ours = [worker for worker, queued in self._queued.items() if queued > 0]
+        ours = self._books.busy
         backend.stop(ours)
         left = set(ours)
         until = monotonic() + _STOP_S
         while left and monotonic() < until:
             left -= {event.worker for event in backend.poll(until - monotonic()) if isinstance(event, Gone)}
 
+    def _stop_after(self, error: BaseException, backend: Backend) -> None:
+        try:
+            self._stop_ours(backend)
+        except Exception as another:  # noqa: BLE001 - the first error is the one to be told
+            error.add_note(f"What was running could not be stopped: {type(another).__name__}: {another}")
+
     def _outcome(self, seconds: float) -> Outcome:
         assert self._status is not None
-        state = self._state
+        state, books = self._state, self._books
         return Outcome(
             status=self._status,
             reason=self._wish_to_cancel or "",
             targets=tuple([state.artifact(target) for target in self._plan.targets]),
             failures=tuple(state.failures),
             skipped=tuple(state.skipped),
-            finished=() if self._status == "done" else tuple(self._finished()),
-            logs=tuple(self._logs),
+            finished=() if self._status == "done" else tuple(finished(state)),
+            logs=tuple(books.logs),
             tasks_done=state.done_count,
-            attempts=self._attempts,
-            nbytes=self._nbytes,
+            attempts=books.attempts,
+            nbytes=books.nbytes,
             seconds=seconds,
-            workers_started=self._started,
+            workers_started=books.started,
             warnings=tuple(self._warnings),
         )
-
-    def _finished(self) -> Iterator[tuple[bytes, Artifact]]:
-        for task in self._plan.tasks:
-            for number, output in enumerate(task.outputs):
-                if output.digest is not None and not output.rescue:
-                    artifact = self._state.artifact(Input(task.index, number))
-                    if artifact is not None:
-                        yield output.digest, artifact
-        for (number, item), artifacts in self._state.partial.items():
-            task = self._plan.tasks[number]
-            if item != WHOLE:  # a part of a value that has an identity as a whole only
-                continue
-            for kept, artifact in zip(
-                kept_outputs(task.outputs, len(task.inputs), task.stage_step), artifacts, strict=True
-            ):
-                if (digest := task.outputs[kept].digest) is not None:
-                    yield digest, artifact

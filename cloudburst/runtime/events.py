@@ -11,9 +11,14 @@ from typing import Literal, NamedTuple
 from cloudburst.resources import Size
 from cloudburst.runtime.task import Artifact, TaskId
 
-Cause = Literal["raised", "refused", "lost", "memory", "timeout", "launch"]
-"""Why an attempt failed: the user's code raised; its value could not be stored; the worker went away; memory ran out;
-it took too long; or no worker would start."""
+Cause = Literal["raised", "refused", "tampered", "lost", "memory", "timeout", "reclaimed", "host", "launch"]
+"""Why an attempt failed: the user's code raised; its value could not be stored; something that it read is not what was
+written; the worker went away; memory ran out; it took too long; spare capacity was taken back; the machine under it
+failed; or no worker would start."""
+
+LaunchCause = Literal["passing", "quota", "capacity", "setup", "never"]
+"""Why workers do not come: something that passes; this account's quota is used up; there is no capacity now; a setting
+is wrong, and will be at every launch; or the size can never be had."""
 
 
 class Failure(NamedTuple):
@@ -38,6 +43,8 @@ class Hello(NamedTuple):
     """A worker is up and can be given tasks."""
 
     worker: str
+    shape: Size | None = None
+    """The machine that it has to itself; ``None`` where workers share one."""
 
 
 class Began(NamedTuple):
@@ -67,7 +74,7 @@ class Gone(NamedTuple):
     """A worker is no more. What it was performing, if anything, got no record."""
 
     worker: str
-    cause: Literal["lost", "memory", "timeout", "stopped"]
+    cause: Literal["lost", "memory", "timeout", "reclaimed", "host", "stopped"]
     detail: str
     """For people: ``killed by SIGKILL``, ``exit code 3``."""
     task: TaskId | None
@@ -81,12 +88,14 @@ class LaunchFailed(NamedTuple):
     token: str
     count: int  # type: ignore[assignment]  # nobody counts what stands in an event
     detail: str
+    cause: LaunchCause = "passing"
 
 
 class Due(NamedTuple):
-    """A delay that ``Delay`` asked for is over; ``task`` is ``None`` for the grace given to others when one failed."""
+    """A delay that ``Delay`` asked for is over: that of a task, of launches of a shape, or, without both, the grace."""
 
     task: TaskId | None
+    shape: Size | None = None
 
 
 class Cancelled(NamedTuple):
@@ -107,6 +116,7 @@ class Launch(NamedTuple):
     shape: Size
     count: int  # type: ignore[assignment]  # nobody counts what stands in a command
     token: str
+    """No other launch of the run has it, and it is the same when a driver that took the run up launches again."""
 
 
 class Assign(NamedTuple):
@@ -124,10 +134,12 @@ class Stop(NamedTuple):
 
 
 class Delay(NamedTuple):
-    """Send ``Due(task)`` after so many seconds."""
+    """Send ``Due(task, shape)`` after so many seconds."""
 
     task: TaskId | None
     seconds: float
+    shape: Size | None = None
+    """Machines of this shape are asked for again then, if there is still need."""
 
 
 class Drop(NamedTuple):

@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from cloudburst.errors import CodecError
+from cloudburst.resources import Size
 from cloudburst.runtime.events import Event, Failure
 from cloudburst.runtime.state import Limits, State
 from cloudburst.runtime.task import Artifact, Plan, TaskId
@@ -101,6 +102,14 @@ def replay(plan: Plan, limits: Limits, batches: Iterable[Sequence[Event]]) -> St
     return state
 
 
+class Journal(Protocol):
+    """What keeps the lines of a run: a list does for one that need not outlive the process."""
+
+    def append(self, line: str, /) -> None:
+        """Keep a line. When this returns, another process can read it."""
+        ...
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"b": b64encode(value).decode("ascii")}
@@ -113,6 +122,8 @@ def _event(name: str, *fields: Any) -> Event:
     values = dict(zip(_EVENTS[name]._fields, map(_value, fields), strict=True))
     if values.get("task"):
         values["task"] = TaskId(*values["task"])
+    if values.get("shape"):
+        values["shape"] = Size(*values["shape"])
     if "artifacts" in values:
         values["artifacts"] = tuple([_artifact(artifact) for artifact in values["artifacts"]])
     if values.get("failure"):
@@ -122,8 +133,9 @@ def _event(name: str, *fields: Any) -> Event:
 
 
 def _artifact(fields: tuple[Any, ...]) -> Artifact:
-    codec, body, nbytes = fields
-    return Artifact(codec, tuple([_artifact(part) for part in body]) if isinstance(body, tuple) else body, nbytes)
+    codec, body, nbytes, checksum = fields
+    made = tuple([_artifact(part) for part in body]) if isinstance(body, tuple) else body
+    return Artifact(codec, made, nbytes, checksum)
 
 
 def _value(value: Any) -> Any:

@@ -7,6 +7,18 @@
         given/<number>                                                        values that no task makes
     <directory>/<worker>.log                                                  what a performer printed
 
+Where workers are on other machines, driver and workers also leave one another messages::
+
+    pools/<user>/<3 digits>-<pool id>/
+        pool                            what workers have to know of their pool
+        lease                           rewritten as long as the driver lives
+        mail/<worker>/<number>          letters to a worker
+        said/hello-<worker>             it is up
+        said/bye-<worker>               it is going
+        said/<run>.<task>[.<item>]-<attempt>       the record of an attempt
+        functions/<run>.<id>            large functions
+    journals/<3 digits>-<name>-<run id>/plan, <number>                        what another driver needs to go on
+
 The digits spread runs over a shared store's partitions. Names are there for people; numbers keep the keys apart.
 """
 
@@ -62,6 +74,73 @@ def given_key(prefix: str, number: int) -> str:
     'runs/r/given/2'
     """
     return f"{prefix}/given/{number}"
+
+
+def journal_prefix(prefix: str) -> str:
+    """What the keys of a run's journal begin with; they stay when its values go.
+
+    >>> journal_prefix("runs/6a2-daily-x1")
+    'journals/6a2-daily-x1'
+    """
+    return "journals/" + prefix.removeprefix("runs/")
+
+
+def pools_prefix(user: str) -> str:
+    """What the keys of all pools of a user begin with.
+
+    >>> pools_prefix("u1f00")
+    'pools/u1f00/'
+    """
+    return f"pools/{user}/"
+
+
+def pool_prefix(user: str, pool: str) -> str:
+    """What the keys of a pool begin with.
+
+    >>> pool_prefix("u1f00", "p1")
+    'pools/u1f00/ea7-p1'
+    """
+    return f"{pools_prefix(user)}{digest(pool.encode()).hex()[:3]}-{pool}"
+
+
+def letter_key(pool: str, worker: str, number: int) -> str:
+    """The key of a worker's letter: they are numbered from 1.
+
+    >>> letter_key("pools/u/p", "w1", 7)
+    'pools/u/p/mail/w1/000007'
+    """
+    return f"{pool}/mail/{worker}/{number:06}"
+
+
+def said_prefix(pool: str) -> str:
+    """What the keys of all that workers say begin with."""
+    return f"{pool}/said/"
+
+
+def hello_key(pool: str, worker: str) -> str:
+    """Where a worker says that it is up."""
+    return f"{said_prefix(pool)}hello-{worker}"
+
+
+def bye_key(pool: str, worker: str) -> str:
+    """Where a worker says that it is going."""
+    return f"{said_prefix(pool)}bye-{worker}"
+
+
+def record_key(pool: str, run: str, task: TaskId, attempt: int) -> str:
+    """Where the one record of an attempt goes.
+
+    >>> record_key("pools/u/p", "r1", TaskId(3, 7), 1)
+    'pools/u/p/said/r1.3.7-1'
+    """
+    number, item = task
+    place = f"{number}" if item == WHOLE else f"{number}.{item}"
+    return f"{said_prefix(pool)}{run}.{place}-{attempt}"
+
+
+def function_key(pool: str, run: str, function: str) -> str:
+    """The key of a function that is too large for a letter."""
+    return f"{pool}/functions/{run}.{function}"
 
 
 def log_path(directory: Path, worker: str) -> Path:

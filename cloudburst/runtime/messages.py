@@ -26,12 +26,14 @@ def task_message(one: Assignment) -> TaskMessage:
         [tuple(output) for output in one.outputs],
         one.prefix,
         one.stage_step,
+        one.environment,
+        one.secrets,
     )
 
 
 def assignment_of(message: TaskMessage) -> Assignment:
     """The assignment again."""
-    task, item, attempt, steps, inputs, outputs, prefix, stage_step = message
+    task, item, attempt, steps, inputs, outputs, prefix, stage_step, environment, secrets = message
     return Assignment(
         TaskId(task, item),
         attempt,
@@ -40,6 +42,8 @@ def assignment_of(message: TaskMessage) -> Assignment:
         tuple([Output(*output) for output in outputs]),
         prefix,
         stage_step=stage_step,
+        environment=environment,
+        secrets=secrets,
     )
 
 

@@ -26,16 +26,17 @@ import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from threading import Thread
 from types import ModuleType
 from typing import Any
 
 from cloudburst.runtime import logs, place
+from cloudburst.runtime.events import Failure
 from cloudburst.runtime.frames import CHUNK, Inbox, Message, frame
 from cloudburst.runtime.messages import assignment_of, record_message
 from cloudburst.runtime.protocols import Assignment, Store
-from cloudburst.runtime.steps import perform
+from cloudburst.runtime.steps import Record, perform
 from cloudburst.runtime.stores import open_store
 
 MOST_LOADED = 512
@@ -124,7 +125,8 @@ class Performer:
     def _perform(self, assignment: Assignment) -> None:
         assert self._store is not None
         self._peak.reset()
-        record = perform(assignment, self._functions, self._store)
+        with _environment_of(assignment):
+            record = _without_secrets(assignment) or perform(assignment, self._functions, self._store)
         peak_mib = self._peak.mib(record.seconds)
         _flush()
         self._send(record_message(assignment, record, peak_mib, self._output.next_attempt()))
@@ -194,6 +196,34 @@ def main(requests: int, records: int, lifeline: int) -> None:
     Thread(target=_watch, args=(lifeline, output), daemon=True, name="cloudburst-lifeline").start()
     with suppress(BrokenPipeError):  # nobody is left to hear of it
         Performer(requests, records, output).serve()
+
+
+@contextmanager
+def _environment_of(assignment: Assignment) -> Iterator[None]:
+    """The variables that a task has of its own, for as long as it is performed."""
+    if not assignment.environment:
+        yield
+        return
+    before = dict(os.environ)
+    os.environ.update(assignment.environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _without_secrets(assignment: Assignment) -> Record | None:
+    """What becomes of a task whose secrets nobody has fetched and that are not in the environment either."""
+    missing = [name for name, _ in assignment.secrets if name not in os.environ]
+    if not missing:
+        return None
+    names = ", ".join(missing)
+    message = (
+        f"its secret {names} is not there: on this machine a stage finds its secrets in your own environment. "
+        f"Set {names} before you start the program."
+    )
+    return Record((), Failure("refused", message, assignment.stage_step), 0.0)
 
 
 def _close(pipes: tuple[int, ...]) -> None:

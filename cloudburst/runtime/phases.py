@@ -1,10 +1,10 @@
 """Where each task stands, and the moves that are legal.
 
 A task WAITS until what it reads is made, is then READY, and is ASSIGNED while it is queued on a worker or being
-performed by it. An attempt that fails makes it FAILED or, where another is allowed, READY again, DELAYED before. What
-depends on a failed task is SKIPPED. A fanned task has no attempts of its own: it is FANNED while its items, which
-begin as READY, are performed, and DONE when all of them are. What a run that ends early leaves undecided is
-CANCELLED.
+performed by it. One that is sent ahead is ASSIGNED while it would WAIT, and WAITS again if what it awaits fails. An
+attempt that fails makes it FAILED or, where another is allowed, READY again, DELAYED before. What depends on a failed
+task is SKIPPED. A fanned task has no attempts of its own: it is FANNED while its items, which begin as READY, are
+performed, and DONE when all of them are. What a run that ends early leaves undecided is CANCELLED.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Phase(IntEnum):
 WAITING, FANNED, READY, ASSIGNED, DELAYED, DONE, FAILED, SKIPPED, CANCELLED = Phase
 
 LEGAL: dict[Phase, frozenset[Phase]] = {
-    WAITING: frozenset({READY, FANNED, SKIPPED, CANCELLED}),
+    WAITING: frozenset({READY, FANNED, ASSIGNED, SKIPPED, CANCELLED}),
     FANNED: frozenset({DONE, FAILED, CANCELLED}),
     READY: frozenset({ASSIGNED, FAILED, CANCELLED}),
-    ASSIGNED: frozenset({DONE, READY, DELAYED, FAILED, CANCELLED}),
+    ASSIGNED: frozenset({DONE, READY, WAITING, DELAYED, FAILED, CANCELLED}),
     DELAYED: frozenset({READY, CANCELLED}),
     DONE: frozenset(),
     FAILED: frozenset(),

@@ -7,11 +7,11 @@ Nothing below calls up: a backend returns events, it never holds the driver.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from cloudburst.resources import Size
-from cloudburst.runtime.events import Event
-from cloudburst.runtime.task import Artifact, Function, Output, Step, TaskId
+from cloudburst.runtime.events import Event, LaunchCause, LaunchFailed
+from cloudburst.runtime.task import Artifact, Awaited, Function, Output, Step, TaskId
 
 Buffer = bytes | bytearray | memoryview
 
@@ -49,6 +49,15 @@ class Store(Protocol):
         """Remove these; those that are not there are passed over."""
         ...
 
+    def age_s(self, key: str) -> float:
+        """Seconds since the object was last written, by the store's own clock. Raises ``NotFound``."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others than this user may write to it: values then go as data where they can, with checksums."""
+        ...
+
 
 @runtime_checkable
 class Codec(Protocol):
@@ -75,12 +84,17 @@ class Assignment(NamedTuple):
     id: TaskId
     attempt: int
     steps: tuple[Step, ...]
-    inputs: tuple[Artifact, ...]
+    inputs: tuple[Artifact | Awaited, ...]
+    """Awaited ones only where the backend's workers take what was sent ahead (``Limits.shaped``)."""
     outputs: tuple[Output, ...]
     prefix: str
     """Output ``i`` goes under the key ``<prefix>/<i>`` unless it is small enough for the record."""
     timeout_s: float | None = None
     stage_step: int | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    stage: str = ""
+    """Name of the stage, for a worker's log."""
 
 
 @runtime_checkable
@@ -99,8 +113,12 @@ class Backend(Protocol):
         """Workers that are up and idle when a run begins: they say no ``Hello`` again."""
         ...
 
+    def shape(self, worker: str) -> Size | None:
+        """The machine that one of these has to itself; ``None`` where workers share one."""
+        ...
+
     def stop(self, workers: Sequence[str]) -> None:
-        """End workers now. Each is ``Gone`` through ``poll``."""
+        """End workers now. Each is ``Gone`` through ``poll``. One that is no more is passed over."""
         ...
 
     def assign(self, worker: str, tasks: Sequence[Assignment]) -> None:
@@ -121,4 +139,50 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """End every worker and wait until none is left."""
+        ...
+
+
+class Started(NamedTuple):
+    """A machine was granted for a launch; its worker has said nothing yet."""
+
+    token: str
+    worker: str
+
+
+class Fell(NamedTuple):
+    """A machine is no more. What its worker recorded before that holds."""
+
+    worker: str
+    cause: Literal["lost", "memory", "reclaimed", "host", "stopped"]
+    detail: str
+    """For people: what happened, and the mend where there is one."""
+    launch: LaunchCause | None = None
+    """If it never came to run the worker: why, in the words of a launch."""
+
+
+Sight = Started | LaunchFailed | Fell
+
+
+@runtime_checkable
+class Fleet(Protocol):
+    """Machines of one pool, each of which runs the worker program. All but ``close`` return at once."""
+
+    def launch(self, shape: Size, count: int, token: str) -> None:
+        """Ask for machines. Each is ``Started`` or ``LaunchFailed`` through ``look``."""
+        ...
+
+    def look(self) -> list[Sight]:
+        """What has happened to machines since the last look; what takes time is done by a thread of the fleet's own."""
+        ...
+
+    def stop(self, workers: Sequence[str]) -> None:
+        """End machines. Each is ``Fell`` through ``look``."""
+        ...
+
+    def tail(self, worker: str) -> str:
+        """The last that a machine's log says, for an error; empty where there is none."""
+        ...
+
+    def close(self) -> None:
+        """Stop every machine of the pool, also those whose launch was under way, and return when all is accepted."""
         ...

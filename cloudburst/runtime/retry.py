@@ -8,8 +8,11 @@ timeout
 lost               ``Limits.crash_retries`` times, or              at once
                    ``Task.retries`` times if that is more
 memory             ``Limits.memory_steps`` times, each at the      at once
-                   next larger size that the machine has
-launch             never
+                   next larger size that there is
+reclaimed          ``MOST_RECLAIMED`` times, after the last of     at once
+                   them on demand; then as if of the host
+host               ``MOST_HOST`` times                             at once
+tampered, launch   never
 =================  ==============================================  ==========================
 
 Each row has its own count, so that a worker that was killed does not use up a retry of the user's.
@@ -21,12 +24,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cloudburst.resources import Size, next_memory
-from cloudburst.runtime.dispatch import Limits
 from cloudburst.runtime.events import Cause, Failure
+from cloudburst.runtime.limits import Limits
 from cloudburst.runtime.task import Task, TaskId
 
 Log = tuple[str, int, int] | None
 """Where the output of an attempt lies: (log name, first byte, end byte)."""
+
+MOST_RECLAIMED = 3
+"""How often spare capacity may be taken back before a task is performed on demand."""
+
+MOST_HOST = 5
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 60.0
@@ -42,11 +50,13 @@ class Tries(NamedTuple):
     """Failed by the doing of its code: raised, refused, timeout."""
     lost: int = 0
     memory: int = 0
+    reclaimed: int = 0
+    host: int = 0
 
     @property
     def failed(self) -> int:
         """Attempts that have failed."""
-        return self.own + self.lost + self.memory
+        return self.own + self.lost + self.memory + self.reclaimed + self.host
 
 
 class Verdict(NamedTuple):
@@ -88,6 +98,14 @@ def judge(cause: Cause, tries: Tries, task: Task, limits: Limits) -> Verdict:
     """
     if cause == "launch":
         return Verdict(tries, again=False)
+    if cause == "tampered":
+        return Verdict(tries._replace(own=tries.own + 1), again=False)
+    if cause == "reclaimed" and tries.size.spot is not False:
+        size = tries.size._replace(spot=False) if tries.reclaimed + 1 >= MOST_RECLAIMED else tries.size
+        return Verdict(tries._replace(reclaimed=tries.reclaimed + 1, size=size), again=True)
+    if cause in ("reclaimed", "host"):
+        tries = tries._replace(host=tries.host + 1)
+        return Verdict(tries, tries.host <= MOST_HOST)
     if cause == "lost":
         tries = tries._replace(lost=tries.lost + 1)
         return Verdict(tries, tries.lost <= max(limits.crash_retries, task.retries))
@@ -101,14 +119,14 @@ def judge(cause: Cause, tries: Tries, task: Task, limits: Limits) -> Verdict:
 
 
 def _larger(size: Size, limits: Limits) -> Size | None:
-    """The next size that the machine has; the whole of it for a task of the default size."""
-    if limits.memory_mib is None:
+    """The next size that there is; the whole machine for a task of the default size, where all share one."""
+    if limits.shaped or limits.memory_mib is None:
         return next_memory(size)
     if size.memory is not None and size.memory >= limits.memory_mib:
         return None
     larger = next_memory(size)
     if larger is None or larger.memory is None:
-        return Size(limits.cpu, limits.memory_mib)
+        return size._replace(cpu=limits.cpu, memory=limits.memory_mib)
     return larger._replace(memory=min(larger.memory, limits.memory_mib))
 
 
@@ -137,6 +155,11 @@ class Attempts:
             return 1
         self.tries[task] = tries._replace(issued=tries.issued + 1)
         return tries.issued + 1
+
+    def current(self, task: TaskId) -> int:
+        """The number of the attempt that a task is at."""
+        tries = self.tries.get(task)
+        return tries.issued if tries else 1
 
     def undone(self, task: TaskId, attempt: int, size: Size) -> None:
         """An attempt never began."""

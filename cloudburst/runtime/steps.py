@@ -15,7 +15,7 @@ from time import perf_counter
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
-from cloudburst.errors import ArgumentError, CodecError, StoreError
+from cloudburst.errors import ArgumentError, CodecError, StoreError, Tampered
 from cloudburst.runtime import artifacts
 from cloudburst.runtime.copies import own_copy
 from cloudburst.runtime.events import Failure
@@ -104,7 +104,8 @@ def _performed(
     slots: list[Any] = []
     try:
         for artifact in assignment.inputs:
-            slots.append(artifacts.read(artifact, store))  # noqa: PERF401 - how many there are is told on failure
+            assert isinstance(artifact, Artifact)  # whoever gives the attempt has put in what it awaited
+            slots.append(artifacts.read(artifact, store))
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
         return (), _failure(error, None, f"input {len(slots)} could not be read")
     try:
@@ -240,8 +241,10 @@ def _stored(value: Any, number: int, output: Output, assignment: Assignment, sto
 
 def _failure(error: Exception, step: int | None, what: str) -> Failure:
     """A failure to read or store a value: our own errors say all themselves, others are the user's pickling code."""
-    from cloudburst.runtime.failures import describe, failure_of
+    from cloudburst.runtime.failures import describe, failure_of, pickled
 
+    if isinstance(error, Tampered):
+        return Failure("tampered", str(error), step, pickled(error))
     if isinstance(error, (CodecError, StoreError, ArgumentError)):
         return Failure("refused", str(error), step)
     return failure_of(error, step, "refused")._replace(message=f"{what}: {describe(error)}")

@@ -8,7 +8,7 @@ that a plan can be journaled, sent down a pipe or written as a letter without lo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Literal, NamedTuple
 
@@ -37,6 +37,16 @@ class Artifact(NamedTuple):
     """The encoded value itself, its key in the store, or its parts."""
     nbytes: int
     """Size in bytes of the encoded value, of all parts together."""
+    checksum: bytes | None = None
+    """SHA-256 of what lies under the key, where others than this user could have changed it."""
+
+
+class Awaited(NamedTuple):
+    """An input that a task before it on the same worker is to make: its place, until that has ended."""
+
+    task: TaskId
+    attempt: int
+    output: int
 
 
 StepKind = Literal["call", "method", "attribute", "item", "operator", "build", "function"]
@@ -124,6 +134,10 @@ class Task:
     fan: int | None = None
     stage_step: int | None = None
     """The step that calls the stage, where the task has one."""
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Variables that the user's code finds in its environment."""
+    secrets: tuple[tuple[str, str], ...] = ()
+    """Variables whose values the worker fetches: names, and where each value is kept."""
 
 
 class Function(NamedTuple):

@@ -76,7 +76,7 @@ def overwrite(value: Any) -> None:
         for number in range(value.shape[1]):
             _overwrite_cells(value.iloc[:, number].array, lambda cell, column=number: _set_cell(value, column, cell))
     elif isinstance(value, pd.Series):
-        _overwrite_cells(value.array, lambda cell: value.__setitem__(value.index[0], cell))
+        _overwrite_cells(value.array, lambda cell: value.iloc.__setitem__(0, cell))
     elif isinstance(value, list):
         value.append(None)
     elif isinstance(value, dict):

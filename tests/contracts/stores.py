@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from cloudburst.errors import NotFound, StoreError
@@ -70,11 +74,38 @@ class StoreContract:
         with pytest.raises(StoreError, match="10 bytes"):
             store.get("digits", [(0, 1), beyond])
 
+    def test_gives_many_byte_ranges_in_any_order(self, store: Store) -> None:
+        data = bytes(range(256)) * (2 * MIB // 256)
+        store.put("bytes", [data])
+        ranges = [(start * 7919 % (2 * MIB - 999), start * 7919 % (2 * MIB - 999) + start) for start in range(1000)]
+        for wanted in (ranges, sorted(ranges), [(0, 3), (1, 2), (0, 3), (2 * MIB - 1, 2 * MIB)]):
+            assert store.get("bytes", wanted) == b"".join(data[start:end] for start, end in wanted)
+
+    def test_refuses_a_range_of_nothing(self, store: Store) -> None:
+        store.put("empty", [])
+        with pytest.raises(StoreError, match="0 bytes"):
+            store.get("empty", [(0, 1)])
+
     def test_says_what_is_not_there(self, store: Store) -> None:
         store.put("a/b", [b"1"])
-        for ask in (store.get, store.size):
+        for ask in (
+            store.get,
+            store.size,
+            store.age_s,
+            lambda key: store.get(key, [(0, 1)]),
+            lambda key: store.get(key, []),
+        ):
             with pytest.raises(NotFound, match="a/c"):
                 ask("a/c")
+
+    @pytest.mark.parametrize("size", [1, 2 * MIB])
+    def test_tells_how_long_ago_it_was_written(self, store: Store, size: int) -> None:
+        store.put("a", [b"x" * size])
+        assert 0 <= store.age_s("a") < 3600
+
+    def test_says_whether_others_write_to_it(self, store: Store) -> None:
+        assert store.is_shared == open_store(store.url).is_shared
+        assert isinstance(store.is_shared, bool)
 
     def test_puts_if_absent_once(self, store: Store) -> None:
         assert store.put("a/record", [b"first"], if_absent=True)
@@ -84,6 +115,23 @@ class StoreContract:
     def test_puts_an_empty_object_if_absent_once(self, store: Store) -> None:
         assert store.put("a/lock", [], if_absent=True)
         assert not store.put("a/lock", [], if_absent=True)
+
+    def test_of_many_that_put_if_absent_one_wins(self, store: Store) -> None:
+        with ThreadPoolExecutor(8) as threads:
+            for key in ("x/0", "x/1", "x/2"):
+                won = list(threads.map(lambda mine: store.put(key, [b"%d" % mine], if_absent=True), range(8)))  # noqa: B023
+                assert won.count(True) == 1
+                assert bytes(store.get(key)) == b"%d" % won.index(True)
+
+    def test_threads_may_share_it(self, store: Store) -> None:
+        def use(mine: int) -> bool:
+            data = bytes([mine]) * (MIB + mine)
+            store.put(f"t/{mine}", [data])
+            return store.get(f"t/{mine}") == data and store.get(f"t/{mine}", [(MIB - 1, MIB + mine)]) == data[MIB - 1 :]
+
+        with ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(use, range(16)))
+        assert len(store.list("t/")) == 16
 
     @pytest.mark.parametrize("sizes", [(1, 2), (1, 2 * MIB), (2 * MIB, 1), (2 * MIB, 3 * MIB)])
     def test_the_last_put_holds(self, store: Store, sizes: tuple[int, int]) -> None:
@@ -122,11 +170,13 @@ class StoreContract:
 
     def test_lists_a_thousand_at_a_time(self, store: Store) -> None:
         keys = sorted(f"n/{number % 7}/{number}" for number in range(1003))
-        for key in keys:
-            store.put(key, [b""])
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda key: store.put(key, [b""]), keys))
         page = store.list("n/")
         assert page == keys[:1000]
         assert store.list("n/", page[-1]) == keys[1000:]
+        store.delete(keys[1:])
+        assert store.list("") == keys[:1]
 
     @pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/../../b", ".", "a/.hidden", "a\0b"])
     def test_refuses_what_is_no_key(self, store: Store, key: str) -> None:
@@ -141,6 +191,20 @@ class StoreContract:
         assert bytes(other.get("a")) == b"1"
         other.put("b", [b"2" * 2 * MIB])
         assert store.list("") == ["a", "b"]
+
+    def test_can_be_used_after_a_fork(self, store: Store) -> None:
+        store.put("a", [b"1"])
+        ends, starts = os.pipe()
+        with warnings.catch_warnings(action="ignore"):  # that threads are not forked is what is tried
+            child = os.fork()
+        if not child:
+            os.write(starts, bytes(open_store(store.url).get("a")) if store.url[:6] != "memory" else b"1")
+            os.write(starts, bytes(store.get("a")))
+            os._exit(0)
+        os.close(starts)
+        assert os.waitpid(child, 0)[1] == 0
+        assert os.read(ends, 9) == b"11"
+        os.close(ends)
 
     def test_is_a_store(self, store: Store) -> None:
         assert isinstance(store, Store)

@@ -11,6 +11,8 @@ from cloudburst.runtime.task import GIVEN, Artifact, Input, Output, Plan, Task
 
 SMALL = Size(1024, 2048)
 SIZES = (SMALL, Size(2048, 4096), Size(256, 512), Size(4096, 16384), Size())
+SHAPES = (SMALL, Size(2048, 4096), Size(1024, 3072), SMALL._replace(spot=True), Size(1024, 2048, 50), Size(8192, 16384))
+"""Sizes of machines: some take tasks of others, some are too dear, too small or not to be relied on."""
 
 
 def task(index: int, *inputs: Input | int, **fields: Any) -> Task:
@@ -38,14 +40,19 @@ def parts(*keys: str) -> Artifact:
     return Artifact("parts", tuple([artifact(key) for key in keys]), 10 * len(keys))
 
 
-def random_plan(random: Random, most: int = 12) -> Plan:
-    """A plan with fans, tasks of many outputs, sizes up to more than a machine, retries, and values that are given."""
+def random_plan(random: Random, most: int = 12, sizes: Sequence[Size] = SIZES, chained: float = 0.0) -> Plan:
+    """A plan with fans, tasks of many outputs, sizes up to more than a machine, retries, and values that are given.
+
+    ``chained`` is how likely a task is to read what the one before it makes, and nothing else.
+    """
     given = (artifact("given/0"), parts(*[f"given/1/{part}" for part in range(random.randrange(4))]))
     plain, fannable = [Input(GIVEN, 0)], [Input(GIVEN, 1)]
     tasks = []
     for index in range(random.randint(1, most)):
         inputs = random.choices(plain + fannable, k=random.randrange(4))
-        is_fan = random.random() < 0.3
+        if random.random() < chained and tasks:
+            inputs = [Input(index - 1)]
+        is_fan = random.random() < 0.3 - chained / 3
         if is_fan:
             inputs.insert(random.randint(0, len(inputs)), random.choice(fannable))
         outputs = [Output(0, parts=not is_fan and random.random() < 0.4) for _ in range(random.choice((1, 1, 1, 2, 3)))]
@@ -59,7 +66,7 @@ def random_plan(random: Random, most: int = 12) -> Plan:
                 *inputs,
                 stage=random.choice("fgh"),
                 outputs=tuple(outputs),
-                size=random.choice(SIZES),
+                size=random.choice(sizes),
                 retries=random.choice((0, 0, 1, 2)),
                 fan=next(slot for slot, read in enumerate(inputs) if read in fannable) if is_fan else None,
                 stage_step=0,

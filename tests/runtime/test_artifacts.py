@@ -1,13 +1,19 @@
 import collections
+import hashlib
+import io
+import pickle
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cloudburst.errors import ArgumentError, CodecError, NotFound, UsageError
+from cloudburst.errors import ArgumentError, CodecError, NotFound, StoreError, Tampered, UsageError
 from cloudburst.runtime import artifacts, codecs
-from cloudburst.runtime.artifacts import SMALL, read, write
+from cloudburst.runtime.artifacts import SMALL, read, write, write_encoded
 from cloudburst.runtime.stores.local import LocalStore
 from cloudburst.runtime.stores.memory import MemoryStore
 from cloudburst.runtime.task import Artifact
@@ -50,6 +56,147 @@ def test_the_line_is_drawn_at_small():
     overhead = write(b"x" * 30_000, store, "a").nbytes - 30_000
     assert isinstance(write(b"x" * (SMALL - overhead), store, "a").body, bytes)
     assert write(b"x" * (SMALL - overhead + 1), store, "a").body == "a"
+
+
+NOISE = FRAME.assign(r=np.random.default_rng(0).random(10_000))
+LARGE = {
+    "frame": NOISE,
+    "odd frame": NOISE.assign(o=[(1,)] * 10_000),
+    "array": np.arange(10_000),
+    "polars": pl.DataFrame({"a": range(10_000)}),
+    "bytes": b"x" * 2_000_000,
+    "list": list(range(10_000)),
+}
+
+
+@pytest.fixture(params=[MemoryStore, LocalStore])
+def shared(request, tmp_path):
+    return LocalStore(tmp_path, shared=True) if request.param is LocalStore else MemoryStore(shared=True)
+
+
+@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE)
+def test_a_shared_store_is_written_data_with_checksums(shared, value):
+    artifact = write(value, shared, "a/0")
+    assert artifact.codec in codecs.SHARED
+    assert artifact.checksum == hashlib.sha256(shared.get("a/0")).digest()
+    assert_same(read(artifact, shared), value)
+
+
+@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE)
+def test_a_store_of_ones_own_is_written_without(store, value):
+    artifact = write(value, store, "a/0")
+    assert artifact.codec in codecs.LOCAL
+    assert artifact.checksum is None
+
+
+def test_what_rides_in_the_artifact_has_no_checksum(shared):
+    assert write([1], shared, "a/0").checksum is None
+    parts = write([NOISE, 1], shared, "a/0", parts=True)
+    assert parts.checksum is None
+    assert [part.checksum is None for part in parts.body] == [False, True]
+    assert_same(read(parts, shared), [NOISE, 1])
+
+
+class Bomb:
+    def __reduce__(self):
+        return pytest.fail, ("It was unpickled.",)
+
+
+def planted(value, shared, key="a/0"):
+    shared.put(key, [pickle.dumps([Bomb(), bytes(artifacts.SMALL)])])
+
+
+@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE)
+def test_what_somebody_else_wrote_is_not_read(shared, value):
+    artifact = write(value, shared, "a/0")
+    planted(value, shared)
+    with pytest.raises(Tampered, match=r"a/0 is not what was written: somebody else can write to (memory|file):"):
+        read(artifact, shared)
+    with pytest.raises(Tampered):
+        read(write_encoded("parts", [], shared, "b")._replace(body=(artifact,)), shared)
+
+
+def test_a_pickle_without_a_checksum_is_not_read(shared):
+    planted(None, shared)
+    with pytest.raises(Tampered, match=r"a/0 is not read: .*unpickled"):
+        read(Artifact("pickle", "a/0", 33_000), shared)
+
+
+def test_data_without_a_checksum_is_read(shared):
+    artifact = write(NOISE, shared, "a/0")._replace(checksum=None)
+    assert_same(read(artifact, shared), NOISE)
+
+
+def test_columns_of_what_unpickles_are_not_read_before_its_checksum_holds(shared):
+    artifact = write(LARGE["odd frame"], shared, "a/0")
+    assert_same(read(artifact, shared, ["a"]), NOISE[["a"]])
+    planted(None, shared)
+    with pytest.raises(Tampered):
+        read(artifact, shared, ["a"])
+
+
+class Counting(MemoryStore):
+    """A shared store that tells what was read of it."""
+
+    def __init__(self):
+        super().__init__(shared=True)
+        self.reads = []
+
+    def get(self, key, ranges=None):
+        data = super().get(key, ranges)
+        self.reads.append(len(data))
+        return data
+
+
+def test_columns_are_read_without_the_others():
+    rows, rng = 300_000, np.random.default_rng(0)
+    frame = pd.DataFrame({f"c{number}": rng.random(rows) for number in range(14)})
+    frame["s"] = rng.integers(0, 1_000_000, rows).astype(str)
+    store = Counting()
+    artifact = write(frame, store, "a/0")
+    metadata = pq.ParquetFile(io.BytesIO(store._objects["a/0"])).metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    for columns in (["c3", "s"], ["c12", "c1"], ["s"], []):
+        store.reads.clear()
+        assert_same(read(artifact, store, columns), frame[columns])
+        needed = sum(
+            group.column(number).total_compressed_size
+            for group in groups
+            for number in frame.columns.get_indexer(columns)
+        )
+        assert sum(store.reads) <= max(1.2 * needed, 1 << 16)
+        assert len(store.reads) <= 2
+
+
+@given(columns=st.lists(st.sampled_from(list("abcdef")), unique=True), index=st.booleans())
+def test_any_columns_are_those_of_the_frame(columns, index):
+    store = Counting()
+    frame = pd.DataFrame({name: np.random.default_rng(number).random(2000) for number, name in enumerate("abcdef")})
+    if index:
+        frame.index = pd.date_range("2024-01-01", periods=2000, freq="h")
+    artifact = write(frame, store, "a/0")
+    assert_same(read(artifact, store, columns), frame[columns])
+
+
+def test_columns_of_a_file_that_was_cut_off_are_told():
+    store = Counting()
+    artifact = write(NOISE, store, "a/0")
+    store.put("a/0", [store.get("a/0")[:-10]])
+    with pytest.raises(StoreError):
+        read(artifact, store, ["a"])
+    store.put("a/0", [bytes(artifact.nbytes)])
+    with pytest.raises(CodecError, match="cannot be read"):
+        read(artifact, store, ["a"])
+
+
+@pytest.mark.parametrize("size", [5, artifacts.SMALL + 1, 3 << 20])
+def test_what_is_encoded_already_is_written_as_it_is(store, shared, size):
+    data = pickle.dumps("x" * size)
+    for one in (store, shared):
+        artifact = write_encoded("pickle", [data[:3], data[3:]], one, "a/0")
+        assert artifact.nbytes == len(data)
+        assert (artifact.checksum is not None) is (one is shared and size > artifacts.SMALL)
+        assert read(artifact, one) == "x" * size
 
 
 @pytest.mark.parametrize("value", [FRAME.head(), FRAME])

@@ -8,7 +8,9 @@ import pytest
 
 from cloudburst.errors import InternalError
 from cloudburst.resources import Size
-from cloudburst.runtime.dispatch import PASSES, QUEUED, Dispatch, Limits
+from cloudburst.runtime.course import Course
+from cloudburst.runtime.dispatch import PASSES, QUEUED, Dispatch
+from cloudburst.runtime.limits import Limits
 from cloudburst.runtime.task import TaskId
 from tests.runtime.plans import SMALL, plan, task
 
@@ -19,7 +21,7 @@ def dispatch(*sizes, workers=2, cpu=None, memory_mib=None, up=None, stages="f"):
     """Tasks of these sizes, all ready."""
     limits = Limits(workers=workers, cpu=cpu, memory_mib=memory_mib)
     tasks = [task(index, stage=stages[index % len(stages)]) for index in range(len(sizes))]
-    begun = Dispatch.of(plan(*tasks), limits)
+    begun = Dispatch.of(Course.of(plan(*tasks), limits.charge), limits)
     for index, size in enumerate(sizes):
         begun.ready.offer(TaskId(index), size)
     for number in range(workers if up is None else up):
@@ -196,7 +198,8 @@ def test_a_worker_that_is_gone_frees_what_it_had():
 
 
 def test_fans_stay_folded():
-    begun = Dispatch.of(plan(task(0)), Limits(workers=2, cpu=None, memory_mib=None))
+    limits = Limits(workers=2, cpu=None, memory_mib=None)
+    begun = Dispatch.of(Course.of(plan(task(0)), limits.charge), limits)
     begun.ready.offer_items(0, 1_000_000, SMALL)
     begun.hello("w0")
     numbers = count(1)

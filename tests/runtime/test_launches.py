@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cloudburst.resources import Size
-from cloudburst.runtime.dispatch import Dispatch, Limits, Worker
+from cloudburst.runtime.course import Course
+from cloudburst.runtime.dispatch import Dispatch, Worker
+from cloudburst.runtime.events import Gone, LaunchFailed
 from cloudburst.runtime.launches import MOST_FAILED, Launches
+from cloudburst.runtime.limits import Limits
 from cloudburst.runtime.task import TaskId
 from tests.runtime.plans import SMALL, plan, task
 
@@ -14,7 +17,8 @@ LARGE = Size(2048, 4096)
 
 
 def ready(*sizes, up=0, **limits):
-    begun = Dispatch.of(plan(*map(task, range(len(sizes)))), Limits(**{"cpu": None, "memory_mib": None, **limits}))
+    limits = Limits(**{"cpu": None, "memory_mib": None, **limits})
+    begun = Dispatch.of(Course.of(plan(*map(task, range(len(sizes)))), limits.charge), limits)
     for index, size in enumerate(sizes):
         begun.ready.offer(TaskId(index), size)
     for number in range(up):
@@ -59,7 +63,7 @@ def test_after_failures_in_a_row_no_more_are_asked_for():
         assert not launches.is_hopeless
         assert asked(begun, launches) == [(SMALL, 1)]
         assert not launches.is_hopeless
-        launches.refused(str(number + 1), 1, "no capacity")
+        launches.refused(LaunchFailed(str(number + 1), 1, "no capacity"))
     assert asked(begun, launches) == []
     assert launches.is_hopeless
     assert launches.detail == "no capacity"
@@ -68,31 +72,31 @@ def test_after_failures_in_a_row_no_more_are_asked_for():
 def test_only_what_is_awaited_can_be_refused():
     begun, launches = ready(*[SMALL] * 4, workers=4), Launches()
     launches.ask(begun)
-    launches.refused("another run's", 1, "no")
+    launches.refused(LaunchFailed("another run's", 1, "no"))
     assert (launches.coming, launches.failed) == (4, 0)
-    launches.refused("1", 3, "no")
-    launches.refused("1", 3, "no")
-    launches.refused("1", 3, "no")
+    launches.refused(LaunchFailed("1", 3, "no"))
+    launches.refused(LaunchFailed("1", 3, "no"))
+    launches.refused(LaunchFailed("1", 3, "no"))
     assert (launches.coming, launches.failed) == (0, 2)
 
 
 def test_a_worker_that_dies_before_it_is_up_is_a_failed_launch():
     launches = Launches(coming=1)
-    launches.lost(None, "exit code 1", is_its_own=True)
-    launches.lost(None, "not ours", is_its_own=True)
+    launches.lost(None, Gone("w1", "lost", "exit code 1", None), is_its_own=True)
+    launches.lost(None, Gone("w1", "lost", "not ours", None), is_its_own=True)
     assert (launches.coming, launches.failed, launches.detail) == (0, 1, "exit code 1")
 
 
 @pytest.mark.parametrize(("is_proven", "is_its_own", "failed"), [(True, True, 0), (False, True, 3), (False, False, 2)])
 def test_a_worker_that_was_up_is_a_failed_launch_if_it_was_good_for_nothing(is_proven, is_its_own, failed):
     launches = Launches(failed=2)
-    launches.lost(Worker("w1", is_proven=is_proven), "exit code 1", is_its_own=is_its_own)
+    launches.lost(Worker("w1", is_proven=is_proven), Gone("w1", "lost", "exit code 1", None), is_its_own=is_its_own)
     assert launches.failed == failed
 
 
 def test_a_worker_that_was_not_asked_for_may_come():
     launches = Launches()
-    launches.came()
+    launches.came(None)
     assert launches.coming == 0
 
 
@@ -101,8 +105,8 @@ def test_a_launch_is_not_refused_for_another():
     launches.ask(begun)
     begun.ready.offer(TaskId(0), LARGE)
     launches.ask(begun)
-    launches.refused("1", 2, "no")
-    launches.refused("1", 2, "no")
+    launches.refused(LaunchFailed("1", 2, "no"))
+    launches.refused(LaunchFailed("1", 2, "no"))
     assert launches.coming == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudburst.resources import Size
-from cloudburst.runtime.dispatch import Limits
+from cloudburst.runtime.limits import Limits
 from cloudburst.runtime.retry import Attempts, Tries, judge
 from cloudburst.runtime.task import TaskId
 from tests.runtime.plans import SMALL, task

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from cloudburst.runtime.events import Cancelled
 from cloudburst.runtime.state import Limits
-from tests.runtime.plans import random_plan
-from tests.runtime.world import FAILURES, LOSSES, World
+from tests.runtime.plans import SHAPES, SIZES, random_plan
+from tests.runtime.world import FAILURES, LOSSES, REFUSALS, World
 
 CHOICE = st.integers(0, 30)
 
@@ -24,11 +26,19 @@ class Run(RuleBasedStateMachine):
         memory_mib=st.sampled_from([None, 4096]),
         keep_going=st.booleans(),
         crash_retries=st.integers(0, 2),
+        shaped=st.booleans(),
+        reuse=st.booleans(),
+        quota_wait_s=st.sampled_from([2.0, 1800.0]),
         part_counts=st.lists(st.integers(0, 4), min_size=1, max_size=3),
+        chained=st.sampled_from([0.0, 0.9]),
         up=st.integers(0, 2),
+        killed=st.sampled_from([None, 1]),
     )
-    def begin(self, random, part_counts, up, **limits):
-        self.world = World(random_plan(random, most=6), Limits(**limits), part_counts)
+    def begin(self, random, part_counts, chained, up, killed, **limits):
+        sizes = SHAPES if limits["shaped"] else SIZES
+        self.world = World(
+            random_plan(random, 6, sizes, chained), Limits(**limits), part_counts, killed and Random(killed)
+        )
         self.pending = []
         self.world.tell(*[self.world.come() for _ in range(min(up, limits["workers"]))])
 
@@ -46,9 +56,24 @@ class Run(RuleBasedStateMachine):
         return [name for name, queue in self.world.workers.items() if queue]
 
     @precondition(lambda self: self.world.coming)
-    @rule(choice=CHOICE, how=st.sampled_from(["come", "come", "refuse", "die_unseen"]), is_told=st.booleans())
-    def a_launch_is_answered(self, choice, how, is_told):
-        self.happens(getattr(self.world, how)(self.pick(self.world.coming, choice)), is_told)
+    @rule(choice=CHOICE, is_told=st.booleans())
+    def a_worker_comes(self, choice, is_told):
+        self.happens(self.world.come(self.pick(self.world.coming, choice)), is_told)
+
+    @precondition(lambda self: self.world.coming)
+    @rule(choice=CHOICE, cause=st.sampled_from(REFUSALS), is_told=st.booleans())
+    def a_launch_is_refused(self, choice, cause, is_told):
+        self.happens(self.world.refuse(self.pick(self.world.coming, choice), cause), is_told)
+
+    @precondition(lambda self: self.world.coming)
+    @rule(choice=CHOICE, cause=st.sampled_from(["lost", "reclaimed"]), is_told=st.booleans())
+    def a_worker_dies_before_it_is_up(self, choice, cause, is_told):
+        self.happens(self.world.die_unseen(self.pick(self.world.coming, choice), cause), is_told)
+
+    @precondition(lambda self: self.world.stopping)
+    @rule(choice=CHOICE, is_told=st.booleans())
+    def a_worker_that_was_told_to_end_has_ended(self, choice, is_told):
+        self.happens(self.world.fall(self.pick(self.world.stopping, choice)), is_told)
 
     @precondition(lambda self: self.busy)
     @rule(choice=CHOICE, how=st.sampled_from(["done", "done", "done", *FAILURES]), is_told=st.booleans())
@@ -101,6 +126,7 @@ class Run(RuleBasedStateMachine):
             events = [self.world.come(number) for number in list(self.world.coming)]
             events += [self.world.end(name, "done") for name in self.busy]
             events += [self.world.due(number) for number in list(self.world.delays)]
+            events += [self.world.fall(name) for name in list(self.world.stopping)]
             assert events, "the run waits for nothing"
             self.world.tell(*events)
         assert self.world.state.status != "running"

@@ -11,7 +11,8 @@ import threading
 import pandas as pd
 import pytest
 
-from cloudburst.errors import StoreError
+from cloudburst.errors import StoreError, Tampered
+from cloudburst.runtime import artifacts
 from cloudburst.runtime.steps import kept_outputs, perform
 from cloudburst.runtime.stores.memory import MemoryStore
 from cloudburst.runtime.task import Artifact, Output
@@ -374,6 +375,17 @@ def test_an_input_that_is_gone_is_told():
     failure = perform(lost, {}, MemoryStore()).failure
     assert (failure.cause, failure.step) == ("refused", None)
     assert "runs/lost" in failure.message
+
+
+def test_an_input_that_is_not_what_was_written_is_told_as_what_it_is():
+    store = MemoryStore(shared=True)
+    artifact = artifacts.write(b"x" * 40_000, store, "runs/a")
+    store.put("runs/a", [b"y" * 40_000])
+    failure = perform(assignment(step("build", "list", slot(0)), inputs=[artifact]), {}, store).failure
+    assert (failure.cause, failure.step) == ("tampered", None)
+    assert "runs/a is not what was written" in failure.message
+    assert str(pickle.loads(failure.exception)) == failure.message
+    assert type(pickle.loads(failure.exception)) is Tampered
 
 
 def test_what_is_fanned_over_must_be_a_list():

@@ -116,6 +116,10 @@ class LocalBackend:
             if (one := self._workers.get(worker)) is not None:
                 self._watching_room(one, lambda: one.assign(tasks, self._functions))
 
+    def shape(self, worker: str) -> Size | None:  # noqa: ARG002 - it is the same for each
+        """None: all workers share this machine."""
+        return None
+
     def stop(self, workers: Sequence[str]) -> None:
         """Kill workers and what their tasks have started. Each is ``Gone`` through ``poll``."""
         with self._alone():
@@ -140,6 +144,11 @@ class LocalBackend:
         """Text that an attempt printed."""
         name, start, end = log
         return logs.read(layout.log_path(self._directory, name), start, end)
+
+    def pid(self, worker: str) -> int | None:
+        """The process of a worker, if it is up."""
+        one = self._workers.get(worker)
+        return None if one is None else one.process.pid
 
     def close(self) -> None:
         """Kill every worker and wait until none is left. The logs stay."""

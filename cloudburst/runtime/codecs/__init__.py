@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from cloudburst.errors import CodecError
+from cloudburst.runtime.codecs.ranged import RangeReader
 from cloudburst.runtime.protocols import Buffer, Codec
 
 MODULES = {
@@ -26,6 +28,12 @@ LOCAL = ("arrow", "pickle")
 
 SHARED = ("plain", "arrow", "parquet", "pickle")
 """For stores that others read too: data goes in formats that need no unpickling."""
+
+UNPICKLING = frozenset({"pickle"})
+"""Those whose bytes can make a reader run anything: nothing of theirs is read unless it is what was written."""
+
+RANGED = frozenset({"parquet"})
+"""Those that read some columns without the others, by a ``decode_from`` of their own."""
 
 _loaded: dict[str, Codec] = {}
 
@@ -109,3 +117,29 @@ def decode(name: str, data: memoryview, columns: Sequence[str] | None = None) ->
         If the bytes hold no such value, or what it is made of is not installed here.
     """
     return (_loaded.get(name) or codec(name)).decode(data, columns)
+
+
+def decode_columns(name: str, reader: RangeReader, columns: Sequence[str]) -> object:
+    """Read columns of a frame without reading the others.
+
+    Parameters
+    ----------
+    name : str
+        The codec that wrote it, one of ``RANGED``.
+    reader : RangeReader
+        For the encoded value.
+    columns : sequence of str
+        Which.
+
+    Returns
+    -------
+    object
+        The frame of these columns.
+
+    Raises
+    ------
+    CodecError
+        If the bytes hold no such frame.
+    """
+    one: Any = codec(name)
+    return one.decode_from(reader, columns)

@@ -8,11 +8,12 @@ metadata under ``cloudburst``. Any Parquet reader can read the columns.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cloudburst.errors import CodecError
 from cloudburst.runtime.codecs.plain import is_json
+from cloudburst.runtime.codecs.ranged import RangeReader
 from cloudburst.runtime.codecs.sink import Sink
 from cloudburst.runtime.protocols import Buffer
 
@@ -54,19 +55,12 @@ class ParquetCodec:
     def decode(self, data: memoryview, columns: Sequence[str] | None = None) -> object:
         """The frame again, or these columns of it: no others are read."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        try:
-            with pq.ParquetFile(pa.BufferReader(pa.py_buffer(data))) as file:
-                told = json.loads(file.schema_arrow.metadata[_METADATA])
-                wanted = list(told["columns"]) if columns is None else list(columns)
-                if missing := [name for name in wanted if name not in told["columns"]]:
-                    raise CodecError(f"The stored frame has no column {missing[0]!r}.")
-                stored = wanted if isinstance(told["index"]["dtype"], list) else [*wanted, INDEX]
-                table = file.read(columns=stored)
-        except (pa.ArrowException, OSError, KeyError, TypeError) as error:
-            raise CodecError(f"A stored Parquet frame cannot be read: {error}.") from error
-        return _frame(table, wanted, told)
+        return _read(pa.BufferReader(pa.py_buffer(data)), columns, None)
+
+    def decode_from(self, reader: RangeReader, columns: Sequence[str]) -> object:
+        """These columns, reading the file's footer and their bytes, each by one call of the store."""
+        return _read(reader.file(), columns, reader)
 
 
 CODEC = ParquetCodec()
@@ -179,6 +173,35 @@ def _to_arrow(array: Any) -> Any:
 
 
 # ---------------------------------------------------------------- and back
+
+
+def _read(source: Any, columns: Sequence[str] | None, reader: RangeReader | None) -> object:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(source) as file:
+            told = json.loads(file.schema_arrow.metadata[_METADATA])
+            wanted = list(told["columns"]) if columns is None else list(columns)
+            if missing := [name for name in wanted if name not in told["columns"]]:
+                raise CodecError(f"The stored frame has no column {missing[0]!r}.")
+            stored = wanted if isinstance(told["index"]["dtype"], list) else [*wanted, INDEX]
+            if reader is not None:
+                reader.fetch(_chunks(file.metadata, {file.schema_arrow.names.index(name) for name in stored}))
+            table = file.read(columns=stored)
+    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        raise CodecError(f"A stored Parquet frame cannot be read: {error}.") from error
+    return _frame(table, wanted, told)
+
+
+def _chunks(metadata: Any, columns: set[int]) -> Iterator[tuple[int, int]]:
+    """Where the bytes of columns lie in a file."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for column in columns:
+            chunk = group.column(column)
+            start = chunk.dictionary_page_offset or chunk.data_page_offset
+            yield start, start + chunk.total_compressed_size
 
 
 def _frame(table: Any, names: list[str], told: dict[str, Any]) -> Any:

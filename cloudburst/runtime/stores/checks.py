@@ -26,9 +26,18 @@ def checked(key: str) -> str:
     >>> checked("runs/3f-daily/a/clean-49059bab2dec-1/0")
     'runs/3f-daily/a/clean-49059bab2dec-1/0'
     """
-    if "\0" in key or any(not segment or segment[0] == "." for segment in key.split("/")):
+    if not is_key(key):
         raise StoreError(f"{key!r} is no key: its segments, between slashes, are not empty and begin with no dot.")
     return key
+
+
+def is_key(key: str) -> bool:
+    """Whether every store can have this key.
+
+    >>> is_key("a/0"), is_key("a/"), is_key("a/../b")
+    (True, False, False)
+    """
+    return "\0" not in key and all(segment and segment[0] != "." for segment in key.split("/"))
 
 
 def cut(data: Buffer, ranges: Sequence[tuple[int, int]], key: str) -> bytearray:
@@ -47,5 +56,10 @@ def cut(data: Buffer, ranges: Sequence[tuple[int, int]], key: str) -> bytearray:
     view = memoryview(data)
     for start, end in ranges:
         if not 0 <= start <= end <= len(view):
-            raise StoreError(f"{key} has {len(view)} bytes: there is no range from {start} to {end} in it.")
+            raise beyond(key, len(view), start, end)
     return bytearray().join(view[start:end] for start, end in ranges)
+
+
+def beyond(key: str, size: int, start: int, end: int) -> StoreError:
+    """The error for a byte range that is not in an object of this size."""
+    return StoreError(f"{key} has {size} bytes: there is no range from {start} to {end} in it.")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from weakref import WeakSet
 
@@ -14,6 +17,9 @@ from cloudburst.runtime.protocols import Buffer
 
 LARGE = 1 << 20
 """Bytes from which a file is mapped and not copied when read."""
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a write fails with where no more fits."""
 
 _MOST_PARTS = 1024
 _MOST_BYTES = 1 << 30
@@ -23,6 +29,7 @@ _MOST_MAPPINGS = 256 if sys.version_info < (3, 13) else sys.maxsize
 """Before 3.13 Python keeps a file open for each mapping; beyond so many, files are copied."""
 
 _mappings: WeakSet[mmap.mmap] = WeakSet()
+_numbers = count(1)
 
 
 def make_private(directory: Path) -> None:
@@ -44,6 +51,36 @@ def prune(directory: Path, root: Path) -> None:
         except OSError:  # not empty, or gone already
             return
         directory = directory.parent
+
+
+def partial_name() -> str:
+    """A name for a file that is half written, which tells by whom."""
+    return f"{socket.gethostname()}-{os.getpid()}-{next(_numbers)}"
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a file of such a name was being written by a process of this machine that is no more."""
+    host, _, process = name.rpartition("-")[0].rpartition("-")
+    return host == socket.gethostname() and not _is_alive(int(process))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def touch(path: Path) -> float:
+    """The time by a file system's own clock, in seconds: that of a file made there for a moment."""
+    path.touch(0o600)
+    try:
+        return path.stat().st_mtime
+    finally:
+        path.unlink()
 
 
 def write_all(file: int, parts: Sequence[Buffer]) -> None:

@@ -14,23 +14,30 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from heapq import merge
-from itertools import count, groupby, islice
+from itertools import groupby, islice
 from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from cloudburst.errors import AccessDenied, NotFound, SettingsError, StoreError
 from cloudburst.runtime.protocols import Buffer
 from cloudburst.runtime.stores.checks import PAGE, checked, cut
-from cloudburst.runtime.stores.files import LARGE, contents, make_private, prune, write_all
+from cloudburst.runtime.stores.files import (
+    LARGE,
+    NO_ROOM,
+    contents,
+    is_left_over,
+    make_private,
+    partial_name,
+    prune,
+    touch,
+    write_all,
+)
 from cloudburst.runtime.stores.room import free_disk, free_memory, total_disk
 
 _PARTIAL = ".partial"
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_numbers = count(1)
 
 
 class LocalStore:
@@ -43,6 +50,8 @@ class LocalStore:
     fast_root : path, optional
         Another one that is in memory. Objects from 1 MiB go there while a quarter of it, and as much of the machine's
         memory, stays free.
+    shared : bool, default False
+        Whether others than this user may write there, as a directory that plays S3 says of itself.
 
     Raises
     ------
@@ -59,9 +68,12 @@ class LocalStore:
     (b'some bytes', ['a/0'])
     """
 
-    def __init__(self, root: str | os.PathLike[str], fast_root: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], fast_root: str | os.PathLike[str] | None = None, *, shared: bool = False
+    ) -> None:
         self.root = Path(root).absolute()
         self.fast_root = None if fast_root is None else Path(fast_root).absolute()
+        self.is_shared = shared
         self._roots = tuple(one for one in (self.fast_root, self.root) if one is not None)
         for one in self._roots:
             _prepare(one)
@@ -72,14 +84,15 @@ class LocalStore:
     def open(url: str) -> LocalStore:
         """The store of that url; any process of this machine may open it."""
         split = urlsplit(url)
-        fast = parse_qs(split.query).get("fast")
-        return LocalStore(unquote(split.path), fast[0] if fast else None)
+        options = dict(parse_qsl(split.query))
+        return LocalStore(unquote(split.path), options.get("fast"), shared="shared" in options)
 
     @property
     def url(self) -> str:
-        """Both directories, for ``open_store``."""
-        fast = "" if self.fast_root is None else f"?fast={quote(str(self.fast_root), safe='/')}"
-        return f"file://{quote(str(self.root))}{fast}"
+        """Both directories, and whether they are shared, for ``open_store``."""
+        options = [] if self.fast_root is None else [f"fast={quote(str(self.fast_root), safe='/')}"]
+        options += ["shared=1"] * self.is_shared
+        return f"file://{quote(str(self.root))}{'?' if options else ''}{'&'.join(options)}"
 
     def get(self, key: str, ranges: Sequence[tuple[int, int]] | None = None) -> memoryview:
         """The object as private writable memory, mapped if it is large; or its byte ranges one after another."""
@@ -112,7 +125,7 @@ class LocalStore:
                     raise OSError(errno.ENOSPC, "too little room")
                 written = _write(self.root, key, parts, if_absent)
             except OSError as error:
-                if error.errno in _NO_ROOM:
+                if error.errno in NO_ROOM:
                     raise self._full(key, nbytes) from error
                 raise
             if not if_absent and self.fast_root is not None:
@@ -121,12 +134,14 @@ class LocalStore:
 
     def size(self, key: str) -> int:
         """Bytes of the object."""
-        checked(key)
-        with _told(f"read {key}"):
-            for root in self._roots:
-                with suppress(FileNotFoundError):
-                    return (root / key).stat().st_size
-        raise NotFound(f"There is no {key} in {self.url}.")
+        return self._stat(key).st_size
+
+    def age_s(self, key: str) -> float:
+        """Seconds since the object was written, by the clock of the file system."""
+        written = self._stat(key).st_mtime
+        with _told(f"tell the age of {key}"):
+            now = touch(self.root / _PARTIAL / partial_name())
+        return max(0.0, now - written)
 
     def list(self, prefix: str, after: str = "") -> list[str]:
         """Keys that begin with prefix and come after ``after``, sorted, at most 1,000."""
@@ -148,14 +163,21 @@ class LocalStore:
         """Remove what writers left half written that are no more."""
         for root in self._roots:
             for partial in (root / _PARTIAL).iterdir():
-                host, _, number = partial.name.rpartition("-")[0].rpartition("-")
-                if host == socket.gethostname() and not _is_alive(int(number)):
+                if is_left_over(partial.name):
                     partial.unlink(missing_ok=True)
 
     def destroy(self) -> None:
         """Remove the store with all that is in it."""
         for root in self._roots:
             shutil.rmtree(root, ignore_errors=True)
+
+    def _stat(self, key: str) -> os.stat_result:
+        checked(key)
+        with _told(f"read {key}"):
+            for root in self._roots:
+                with suppress(FileNotFoundError):
+                    return (root / key).stat()
+        raise NotFound(f"There is no {key} in {self.url}.")
 
     def _opened(self, key: str) -> int:
         checked(key)
@@ -176,7 +198,7 @@ class LocalStore:
         try:
             _write(self.fast_root, key, parts, if_absent=False)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 return False
             raise
         (self.root / key).unlink(missing_ok=True)
@@ -205,7 +227,7 @@ def _unusable(root: Path, reason: str) -> str:
 
 
 def _write(root: Path, key: str, parts: Sequence[Buffer], if_absent: bool) -> bool:
-    partial = root / _PARTIAL / f"{socket.gethostname()}-{os.getpid()}-{next(_numbers)}"
+    partial = root / _PARTIAL / partial_name()
     file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -257,16 +279,6 @@ def _entries(root: Path, directory: str, prefix: str, after: str) -> Iterator[st
                     yield key
             elif key.startswith(prefix) and key > after:
                 yield key
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextmanager

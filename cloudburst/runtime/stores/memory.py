@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from itertools import count
+from time import monotonic
 from weakref import WeakValueDictionary
 
 from cloudburst.errors import NotFound, StoreError
@@ -18,6 +19,11 @@ _living: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
 class MemoryStore:
     """Objects in a dictionary.
 
+    Parameters
+    ----------
+    shared : bool, default False
+        Whether to pass for a store that others write to.
+
     Examples
     --------
     >>> store = MemoryStore()
@@ -27,8 +33,10 @@ class MemoryStore:
     b'some bytes'
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool = False) -> None:
         self._objects: dict[str, bytearray] = {}
+        self._written_s: dict[str, float] = {}
+        self.is_shared = shared
         self.url = f"memory:{os.getpid()}-{next(_numbers)}"
         _living[self.url] = self
 
@@ -48,9 +56,11 @@ class MemoryStore:
     def put(self, key: str, parts: Sequence[Buffer], *, if_absent: bool = False) -> bool:
         """Keep the concatenation of parts. False only if ``if_absent`` and the key is taken."""
         data = bytearray().join(parts)
-        if if_absent:
-            return self._objects.setdefault(checked(key), data) is data
-        self._objects[checked(key)] = data
+        checked(key)
+        if if_absent and self._objects.setdefault(key, data) is not data:
+            return False
+        self._objects[key] = data
+        self._written_s[key] = monotonic()
         return True
 
     def size(self, key: str) -> int:
@@ -65,6 +75,12 @@ class MemoryStore:
         """Remove these; those that are not there are passed over."""
         for key in keys:
             self._objects.pop(checked(key), None)
+            self._written_s.pop(key, None)
+
+    def age_s(self, key: str) -> float:
+        """Seconds since the object was written."""
+        self._object(key)
+        return monotonic() - self._written_s[key]
 
     def _object(self, key: str) -> bytearray:
         data = self._objects.get(checked(key))

@@ -44,6 +44,12 @@ class TestTwoDirectories(StoreContract):
         return LocalStore(tmp_path / "root", tmp_path / "fast")
 
 
+class TestOneThatPlaysAnother(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path):
+        return LocalStore(tmp_path / "root", tmp_path / "fast", shared=True)
+
+
 class TestTwoDirectoriesWithoutRoom(StoreContract):
     @pytest.fixture
     def store(self, tmp_path, monkeypatch):
@@ -170,6 +176,22 @@ def test_mappings_do_not_use_up_the_files_that_may_be_open(tmp_path, monkeypatch
     got = [store.get("a") for _ in range(4)]
     assert [type(one.obj) for one in got].count(mmap.mmap) == 2
     assert all(one == BIG for one in got)
+
+
+def test_a_directory_is_this_users_alone_unless_it_says_otherwise(tmp_path):
+    assert not open_store(LocalStore(tmp_path).url).is_shared
+    assert open_store(LocalStore(tmp_path, shared=True).url).is_shared
+
+
+def test_age_is_told_by_the_file_systems_clock_and_leaves_nothing(tmp_path):
+    store = LocalStore(tmp_path)
+    store.put("a", [b"1"])
+    old = (tmp_path / "a").stat().st_mtime - 100
+    os.utime(tmp_path / "a", (old, old))
+    assert 100 <= store.age_s("a") < 3700
+    os.utime(tmp_path / "a", (old + 9999, old + 9999))
+    assert store.age_s("a") == 0
+    assert files(tmp_path) == ["a"]
 
 
 def test_nobody_else_may_look(tmp_path):

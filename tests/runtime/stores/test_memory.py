@@ -31,3 +31,8 @@ def test_a_store_that_nobody_holds_cannot_be_opened():
 def test_a_store_of_another_process_cannot_be_opened():
     with pytest.raises(StoreError, match="not in the memory of this process"):
         open_store("memory:0-1")
+
+
+def test_it_passes_for_a_shared_one_if_told_so():
+    assert not MemoryStore().is_shared
+    assert MemoryStore(shared=True).is_shared

@@ -1,61 +1,23 @@
-"""Providers: where pipelines run. The one on this machine needs no set-up and is the default."""
+"""The provider on this machine, which needs no set-up."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
-import signal
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cloudburst.kept import Kept
 from cloudburst.resources import Size
-from cloudburst.settings import LocalSettings, local_settings
+from cloudburst.settings import LocalSettings
 
 if TYPE_CHECKING:
     from cloudburst.runtime.protocols import Backend, Store
     from cloudburst.runtime.state import Limits
 
-
-class Provider(Protocol):
-    """A store and a backend together, and what they allow."""
-
-    @property
-    def store(self) -> Store:
-        """Where values lie."""
-        ...
-
-    @property
-    def kept(self) -> Kept:
-        """What earlier runs left there."""
-        ...
-
-    @property
-    def default_size(self) -> Size:
-        """What a task gets that has no size of its own."""
-        ...
-
-    def limits(self, keep_going: bool) -> Limits:
-        """What may run at once."""
-        ...
-
-    def borrow(self) -> Backend:
-        """A backend for one run, with the workers that are up already."""
-        ...
-
-    def give_back(self, backend: Backend) -> None:
-        """The run is over: its workers may serve the next."""
-        ...
-
-    def close(self) -> None:
-        """Stop all workers and remove what is private to this process."""
-        ...
+_MARK = "cloudburst-"
 
 
 class LocalProvider:
@@ -122,6 +84,16 @@ class LocalProvider:
                 return
         backend.close()
 
+    def hold(self) -> None:
+        """Nothing: workers stay up between runs anyway."""
+
+    def notes(self) -> list[str]:
+        """Nothing comes up beside a run on this machine."""
+        return []
+
+    def journal(self, prefix: str, backend: Backend) -> None:
+        """None: when this program is no more, neither are its workers, and nobody could go on."""
+
     def close(self) -> None:
         """End the workers and remove the private directory; the next run makes new ones."""
         if self._owner != os.getpid():
@@ -175,110 +147,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return True
-
-
-_MARK = "cloudburst-"
-
-_lock = threading.Lock()
-_current: LocalProvider | None = None
-_using: ContextVar[Provider | None] = ContextVar("cloudburst provider", default=None)
-
-
-def init_local(
-    *,
-    workers: int | None = None,
-    memory: int | str | None = None,
-    storage: str | os.PathLike[str] | None = None,
-) -> LocalProvider:
-    """Run pipelines in worker processes on this machine; without a call, that is what happens, with the defaults.
-
-    Parameters
-    ----------
-    workers : int, optional
-        Worker processes at once; as many as this process may use CPUs by default.
-    memory : int or str, optional
-        What all tasks that run at once may claim together, in MiB or as text such as ``"8 GB"``; what the machine has
-        by default. A task that asks for more than that runs alone.
-    storage : path, optional
-        A directory for what passes between tasks, and for cached results, which are then there for later programs too.
-        By default a private one, in memory as long as there is room, that goes with the program.
-
-    Returns
-    -------
-    LocalProvider
-        Current from now on; it can be given to ``cb.using`` too.
-
-    Raises
-    ------
-    SettingsError
-        Naming the setting that is wrong.
-
-    Examples
-    --------
-    >>> import cloudburst as cb
-    >>> provider = cb.init_local(workers=2, memory="2 GB")
-    >>> provider.settings.workers
-    2
-    """
-    global _current
-    provider = LocalProvider(local_settings(workers, memory, storage))
-    with _lock:
-        before, _current = _current, provider
-    if before is not None:
-        before.close()
-    return provider
-
-
-def current() -> Provider:
-    """The provider that a run uses which starts now."""
-    global _current
-    used = _using.get()
-    if used is not None:
-        return used
-    with _lock:
-        if _current is None:
-            _current = LocalProvider(local_settings())
-        return _current
-
-
-@contextmanager
-def using(provider: Provider) -> Iterator[Provider]:
-    """Use a provider for the runs of a block; its workers stay up from one to the next and end with the block.
-
-    Examples
-    --------
-    >>> import cloudburst as cb
-    >>> with cb.using(cb.init_local(workers=1)):
-    ...     cb.defer(sum)([1, 2]).compute()
-    3
-    """
-    token = _using.set(provider)
-    try:
-        yield provider
-    finally:
-        _using.reset(token)
-        provider.close()
-
-
-def _close_at_exit() -> None:
-    with _lock:
-        provider = _current
-    if provider is not None:
-        with _uninterrupted():
-            provider.close()
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C is not heard while what must go is going."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-atexit.register(_close_at_exit)

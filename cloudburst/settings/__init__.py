@@ -53,10 +53,11 @@ def local_settings(
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise SettingsError(f"workers={workers!r} cannot be: it is the number of worker processes, 1 or more.")
     mib = machine_memory_mib() if memory is None else parse_memory(memory)
-    return LocalSettings(workers, mib, _directory(storage) if storage is not None else None)
+    return LocalSettings(workers, mib, storage_directory(storage) if storage is not None else None)
 
 
-def _directory(storage: str | os.PathLike[str]) -> Path:
+def storage_directory(storage: str | os.PathLike[str]) -> Path:
+    """The directory that a setting names, made if it is not there."""
     try:
         path = Path(storage).expanduser().absolute()
     except TypeError:
@@ -100,6 +101,24 @@ def progress_wanted(asked: bool | None) -> bool | None:
     if said in ("0", "no", "false", "off"):
         return False
     return True if said in ("1", "yes", "true", "on") else None
+
+
+def time_scale() -> float:
+    """How much shorter waits are than on AWS: ``CLOUDBURST_TIME_SCALE``, which tests set that play AWS.
+
+    Raises
+    ------
+    SettingsError
+        If that is no number above 0.
+    """
+    said = os.environ.get("CLOUDBURST_TIME_SCALE", "1")
+    try:
+        scale = float(said)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale <= 1:
+        raise SettingsError(f"CLOUDBURST_TIME_SCALE={said!r} cannot be: it is a number above 0, at most 1.")
+    return scale
 
 
 def debugging() -> bool:

@@ -1,0 +1,92 @@
+"""Pipelines on AWS Fargate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from cloudburst import settings as of_this_machine
+from cloudburst.errors import SettingsError
+from cloudburst.providers.remote import RemoteProvider
+from cloudburst.settings.aws import AwsSettings
+
+if TYPE_CHECKING:
+    from cloudburst.runtime.backends.fargate.fleet import FargateFleet
+    from cloudburst.runtime.backends.fargate.place import FargatePlace
+    from cloudburst.runtime.pool import Pool
+    from cloudburst.runtime.protocols import Store
+
+
+class AwsProvider(RemoteProvider):
+    """One Fargate task for each worker, and S3 between them."""
+
+    def __init__(self, settings: AwsSettings) -> None:
+        super().__init__(settings.compute_image, settings.max_workers, settings.linger_s, settings.keep_warm_s)
+        self.settings = settings
+        self.default_size = settings.default_size
+        self._is_checked = False
+
+    def __repr__(self) -> str:
+        one = self.settings
+        return f"<AWS provider: cluster {one.compute_cluster} in {one.region}, storage in s3://{one.storage_bucket}>"
+
+    @property
+    def store_url(self) -> str:
+        """The store as ``open_store`` opens it, here and in each worker."""
+        one = self.settings
+        asked = {"region": one.region, "endpoint_url": one.endpoint_url, "kms": one.storage_kms_key}
+        query = urlencode({name: value for name, value in asked.items() if value}, quote_via=quote)
+        return f"s3://{one.storage_bucket}{'/' if one.storage_prefix else ''}{one.storage_prefix}?{query}"
+
+    def _open_store(self) -> Store:
+        _need_boto3()
+        from cloudburst.runtime.stores.s3 import S3Store
+
+        store = S3Store.open(self.store_url)
+        store.check()
+        return store
+
+    def _place(self) -> FargatePlace:
+        from cloudburst.runtime.backends.fargate.place import FargatePlace
+
+        one = self.settings
+        return FargatePlace(
+            cluster=one.compute_cluster,
+            subnets=one.compute_subnets,
+            image=one.compute_image,
+            execution_role=one.compute_execution_role,
+            task_role=one.compute_task_role,
+            security_groups=one.compute_security_groups,
+            assign_public_ip=one.compute_assign_public_ip,
+            region=one.region,
+            endpoint_url=one.endpoint_url,
+            architecture=one.architecture,
+            log_group=one.log_group,
+            spot=one.spot,
+            user=self.user,
+            tags=tuple(one.tags.items()),
+        )
+
+    def _fleet(self, pool: Pool) -> FargateFleet:
+        from cloudburst.runtime.backends.fargate.fleet import FargateFleet
+
+        return FargateFleet(self._place(), pool.id, pool.variable, scale=of_this_machine.time_scale())
+
+    def _check_before_launch(self) -> None:
+        from cloudburst.runtime.backends.fargate.preflight import preflight
+
+        if not self._is_checked:
+            preflight(self._place())
+            self._is_checked = True
+
+    def _stop_leftovers(self, pools: list[str]) -> int:
+        from cloudburst.runtime.backends.fargate.stopping import stop_leftovers
+
+        return stop_leftovers(self._place(), pools, scale=of_this_machine.time_scale())
+
+
+def _need_boto3() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("boto3") is None:
+        raise SettingsError("cb.init_aws(...) needs boto3, which is not installed: pip install 'cloudburst[aws]'.")

@@ -1,0 +1,72 @@
+"""What a provider is: a store and a backend together, and what they allow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cloudburst.kept import Kept
+from cloudburst.resources import Size
+
+if TYPE_CHECKING:
+    from cloudburst.runtime.protocols import Backend, Store
+    from cloudburst.runtime.state import Limits
+    from cloudburst.runtime.task import Plan
+
+
+class Journal(Protocol):
+    """Takes what happens in a run, a line at a time, and has it written down before it returns."""
+
+    def begin(self, plan: Plan, limits: Limits) -> None:
+        """Write down what is run."""
+        ...
+
+    def append(self, line: str) -> None:
+        """Write down what has happened."""
+        ...
+
+
+class Provider(Protocol):
+    """A store and a backend together, and what they allow."""
+
+    @property
+    def store(self) -> Store:
+        """Where values lie."""
+        ...
+
+    @property
+    def kept(self) -> Kept:
+        """What earlier runs left there."""
+        ...
+
+    @property
+    def default_size(self) -> Size:
+        """What a task gets that has no size of its own."""
+        ...
+
+    def limits(self, keep_going: bool) -> Limits:
+        """What may run at once."""
+        ...
+
+    def borrow(self) -> Backend:
+        """A backend for one run, with the workers that are up already."""
+        ...
+
+    def give_back(self, backend: Backend) -> None:
+        """The run is over: its workers may serve the next."""
+        ...
+
+    def hold(self) -> None:
+        """Keep workers from one run to the next until ``close``."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Sentences for the user that have come up beside the run, each given once."""
+        ...
+
+    def journal(self, prefix: str, backend: Backend) -> Journal | None:
+        """Where a run writes what happens, so that another program can go on with it; ``None`` if nobody could."""
+        ...
+
+    def close(self) -> None:
+        """Stop all workers and remove what is private to this process."""
+        ...

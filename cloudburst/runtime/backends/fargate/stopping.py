@@ -1,0 +1,178 @@
+"""Stopping tasks: StopTask again and again until ECS has accepted it, and finding those that nobody knows of."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from cloudburst.errors import LaunchError
+from cloudburst.runtime.backends.fargate import rates
+from cloudburst.runtime.backends.fargate.agenda import Urgency
+from cloudburst.runtime.backends.fargate.callers import Callers, delay_s
+from cloudburst.runtime.backends.fargate.place import Clients, FargatePlace
+from cloudburst.runtime.backends.fargate.refusals import refusal_of_error
+from cloudburst.runtime.backends.fargate.requests import started_by
+from cloudburst.runtime.backends.fargate.signs import plain
+
+NOT_NEEDED = "cloudburst: not needed any more"
+POOL_ENDED = "cloudburst: its pool has ended"
+DID_NOT_START = "cloudburst: it did not start in time"
+LEFT_OVER = "cloudburst: left by a program that is no more"
+
+MOST_TRIES = 6
+
+
+class Stopping:
+    """The StopTask calls of one pool.
+
+    Parameters
+    ----------
+    cluster : str
+        Where.
+    clients : Clients
+        Speak to AWS.
+    callers : Callers
+        Make the calls.
+    accepted : callable
+        Is told the ARN of each task that is to stop.
+    absent : callable
+        Is told the ARN of each that ECS does not know.
+    """
+
+    def __init__(
+        self,
+        cluster: str,
+        clients: Clients,
+        callers: Callers,
+        accepted: Callable[[str], None],
+        absent: Callable[[str], None],
+    ) -> None:
+        self._cluster = cluster
+        self._clients = clients
+        self._callers = callers
+        self._accepted = accepted
+        self._absent = absent
+        self._lock = threading.Lock()
+        self._asked: set[str] = set()
+        self._waiting: set[str] = set()
+        self.refused: dict[str, str] = {}
+        """By ARN: why ECS would not."""
+
+    @property
+    def waiting(self) -> set[str]:
+        """Those that ECS has not accepted yet."""
+        with self._lock:
+            return set(self._waiting)
+
+    def stop(self, arn: str, reason: str) -> bool:
+        """Have a task stopped, once. False if it was asked for before."""
+        with self._lock:
+            if arn in self._asked:
+                return False
+            self._asked.add(arn)
+            self._waiting.add(arn)
+        self._ask(arn, reason, 0)
+        return True
+
+    def _ask(self, arn: str, reason: str, tries: int, after_s: float = 0.0) -> None:
+        self._callers.paced(Urgency.STOP, rates.STOP, partial(self._call, arn, reason, tries), after_s)
+
+    def _call(self, arn: str, reason: str, tries: int) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._clients("ecs").stop_task(cluster=self._cluster, task=arn, reason=reason)
+        except (BotoCoreError, ClientError) as error:
+            refusal = refusal_of_error(error)
+            if is_unknown_task(error):
+                self._absent(arn)
+            elif refusal.ask_again:  # for as long as the owner waits: what is not stopped is billed
+                self._ask(arn, reason, tries + 1, delay_s(tries))
+                return
+            else:
+                self.refused[arn] = refusal.detail
+                self._callers.errors.append(LaunchError(f"Task {arn} cannot be stopped: {refusal.detail}"))
+        else:
+            self._accepted(arn)
+        with self._lock:
+            self._waiting.discard(arn)
+
+
+def is_unknown_task(error: Exception) -> bool:
+    """Whether ECS says that there is no such task."""
+    told = getattr(error, "response", {}).get("Error", {})
+    return told.get("Code") in ("InvalidParameterException", "ClientException") and "task was not found" in plain(
+        str(told.get("Message", ""))
+    )
+
+
+def tasks_of(ecs: Any, cluster: str, pool_id: str, desired: str = "RUNNING") -> Iterator[str]:
+    """The ARNs of the tasks of a pool that are to run, or that have stopped within the hour."""
+    for page in ecs.get_paginator("list_tasks").paginate(
+        cluster=cluster, startedBy=started_by(pool_id), desiredStatus=desired
+    ):
+        yield from page.get("taskArns", ())
+
+
+def stop_leftovers(
+    place: FargatePlace, pool_ids: Iterable[str], *, scale: float = 1.0, clients: Clients | None = None
+) -> int:
+    """Stop the machines of pools whose owner is gone, and wait until ECS has accepted that.
+
+    Parameters
+    ----------
+    place : FargatePlace
+        Where they run.
+    pool_ids : iterable of str
+        Pools of this user whose lease has lapsed.
+    scale : float
+        What all times are multiplied by.
+    clients : Clients, optional
+        Those of the place by default.
+
+    Returns
+    -------
+    int
+        How many were stopped.
+
+    Raises
+    ------
+    LaunchError
+        If ECS will not list or stop them.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    clients = clients or Clients(place)
+    ecs = clients("ecs")
+    limits = rates.Rates(scale)
+
+    def insistently(wanted: dict[str, int], call: Callable[[], Any]) -> Any:
+        for tries in range(MOST_TRIES):
+            while wait_s := limits.take(wanted, time.monotonic()):
+                time.sleep(wait_s)
+            try:
+                return call()
+            except (BotoCoreError, ClientError) as error:
+                if is_unknown_task(error):
+                    return None
+                refusal = refusal_of_error(error)
+                if not refusal.ask_again or tries + 1 == MOST_TRIES:
+                    raise LaunchError(
+                        f"Machines that an earlier program left on {place.cluster} cannot be stopped: {refusal.detail}"
+                    ) from error
+                time.sleep(delay_s(tries) * scale)
+        return None  # not reached
+
+    stopped = 0
+    for pool_id in pool_ids:
+        for arn in insistently(rates.LIST, partial(_listed, ecs, place.cluster, pool_id)):
+            stop = partial(ecs.stop_task, cluster=place.cluster, task=arn, reason=LEFT_OVER)
+            stopped += insistently(rates.STOP, stop) is not None
+    return stopped
+
+
+def _listed(ecs: Any, cluster: str, pool_id: str) -> list[str]:
+    return list(tasks_of(ecs, cluster, pool_id))

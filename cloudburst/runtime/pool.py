@@ -1,0 +1,125 @@
+"""A pool: workers, their mail, and the lease by which they live. A run borrows it.
+
+All that a pool needs of a store lies under one prefix, which goes when the pool is closed. What is left under such a
+prefix, with a lease that nobody renews, is what a driver left that was killed: ``leftovers`` finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+
+from cloudburst.errors import NotFound, StoreError
+from cloudburst.runtime import layout
+from cloudburst.runtime.envelope import derive, seal
+from cloudburst.runtime.identity import pool_variable
+from cloudburst.runtime.lease import LeaseKeeper, lease_key
+from cloudburst.runtime.protocols import Store
+from cloudburst.runtime.terms import Terms
+
+_ID_BYTES = 6
+
+
+class Pool:
+    """The pool of a driver.
+
+    Parameters
+    ----------
+    store : Store
+        Where mail, records and values lie.
+    user : str
+        A name for the user, the same in every program of theirs.
+    secret : bytes
+        The user's own key, of which the pool's is made.
+    terms : Terms
+        How often driver and workers look, and how long they wait.
+    id : str, optional
+        That of a pool that is there already, and is taken up.
+    """
+
+    def __init__(self, store: Store, user: str, secret: bytes, terms: Terms, id: str | None = None) -> None:  # noqa: A002
+        self.store, self.terms = store, terms
+        self.id = id or secrets.token_hex(_ID_BYTES)
+        self.prefix = layout.pool_prefix(user, self.id)
+        self.secret = derive(secret, f"pool {self.id}")
+        self._keeper: LeaseKeeper | None = None
+
+    def __repr__(self) -> str:
+        return f"<pool {self.id}>"
+
+    @property
+    def variable(self) -> str:
+        """What its machines are started with: where the pool is, and its key. Not for any log."""
+        return pool_variable(self.store.url, self.prefix, self.secret)
+
+    def open(self) -> None:
+        """Write the terms and the lease, and have it renewed from now on."""
+        key = f"{self.prefix}/pool"
+        body = json.dumps(self.terms.as_json()).encode()
+        self.store.put(key, [seal("pool", key, body, self.secret)])
+        self._keeper = LeaseKeeper(self.store, self.prefix, self.secret, self.terms.lease_interval_s)
+
+    def check(self) -> None:
+        """See whether the lease is still renewed.
+
+        Raises
+        ------
+        StoreError
+            If not.
+        """
+        if self._keeper is not None:
+            self._keeper.check()
+
+    def close_lease(self) -> None:
+        """Tell workers that nobody wants them any more."""
+        if self._keeper is not None:
+            keeper, self._keeper = self._keeper, None
+            keeper.close()
+
+    def remove(self) -> None:
+        """Remove all that it has in the store. A worker that is still up takes a lease that is gone for a closed one."""
+        remove_all(self.store, self.prefix + "/")
+
+
+def leftovers(store: Store, user: str, limit_s: float, mine: str = "") -> Iterator[tuple[str, str]]:
+    """Pools of this user whose lease nobody has renewed for too long: their ids and prefixes.
+
+    Parameters
+    ----------
+    store : Store
+        Where they are.
+    user : str
+        As the pools were opened with.
+    limit_s : float
+        How long a lease may stay as it is, by the store's own clock.
+    mine : str
+        A prefix to pass over.
+    """
+    seen: set[str] = set()
+    after = ""
+    while page := store.list(layout.pools_prefix(user), after):
+        for key in page:
+            seen.add("/".join(key.split("/")[:3]))
+        # What comes after all keys of the last pool on the page: "0" is the character after "/".
+        after = "/".join(page[-1].split("/")[:3]) + "0"
+    for prefix in sorted(seen - {mine}):
+        try:
+            is_over = store.age_s(lease_key(prefix)) > limit_s
+        except NotFound:  # its driver was killed before it wrote one, or is closing it now
+            is_over = False
+            with suppress(NotFound):
+                is_over = store.age_s(f"{prefix}/pool") > limit_s
+        if is_over:
+            yield prefix.rpartition("/")[2].partition("-")[2], prefix
+
+
+def remove_all(store: Store, prefix: str) -> None:
+    """Remove all keys that begin with a prefix."""
+    try:
+        while page := store.list(prefix):
+            store.delete(page)
+    except StoreError as error:
+        error.add_note(f"What lies under {prefix} could not be removed.")
+        raise

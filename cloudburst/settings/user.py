@@ -1,0 +1,82 @@
+"""The user's own key: by it a later program knows what an earlier one of the same user made."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from hashlib import sha256
+from pathlib import Path
+
+from cloudburst.errors import SettingsError
+
+_BYTES = 32
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def user_secret() -> bytes:
+    """The user's own key; made, for this user alone, when there is none.
+
+    Returns
+    -------
+    bytes
+        32 bytes from ``key`` in the configuration directory: ``CLOUDBURST_CONFIG_DIR``, else the platform's.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read or made, or others may read it.
+    """
+    path = config_directory() / "key"
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise SettingsError(f"Your key {path} cannot be read: {error.strerror}. Make it readable for you.") from error
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_name(f"key.{os.getpid()}.{secrets.token_hex(4)}")
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "wb") as out:
+            out.write(secrets.token_bytes(_BYTES))
+        try:
+            os.link(fresh, path)  # whole, and never over one that another program made meanwhile
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+        return _read(path)
+    except OSError as error:
+        raise SettingsError(
+            f"A key of yours could not be written to {path}: {error.strerror}. It signs what your runs leave in the "
+            "storage. Set CLOUDBURST_CONFIG_DIR to a directory of yours that can be written to."
+        ) from error
+
+
+def user_name(secret: bytes) -> str:
+    """A name for the user of a key, the same in each of their programs, from which the key cannot be told.
+
+    >>> user_name(bytes(32))
+    'u66687aad'
+    """
+    return f"u{sha256(secret).hexdigest()[:8]}"
+
+
+def config_directory() -> Path:
+    """Where this user's settings lie."""
+    if said := os.environ.get("CLOUDBURST_CONFIG_DIR"):
+        return Path(said).expanduser()
+    from platformdirs import user_config_path
+
+    return user_config_path("cloudburst", appauthor=False)
+
+
+def _read(path: Path) -> bytes:
+    mode = path.stat().st_mode
+    if os.name == "posix" and mode & _OTHERS:
+        raise SettingsError(f"Your key {path} can be read by others: chmod 600 {path}")
+    key = path.read_bytes()
+    if len(key) != _BYTES:
+        raise SettingsError(f"Your key {path} is damaged: it has {len(key)} bytes and not {_BYTES}. Remove it.")
+    return key
