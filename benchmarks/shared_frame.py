@@ -15,6 +15,7 @@ ROWS = 1_250_000
 def _frame():
     frame = make(ROWS)
     frame.attrs.clear()
+    frame["when"] = frame["when"].astype("datetime64[ms]")
     return frame
 
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
-from cloudburst.errors import NotFound
+from cloudburst.errors import NotFound, StoreError
 from cloudburst.runtime.envelope import derive, seal, unseal
 from cloudburst.runtime.protocols import Store
 from cloudburst.runtime.task import Artifact
 
 VERSION = 1
+
+_THREADS = 16
+_FEW = 3
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 
 class Kept:
@@ -43,22 +50,31 @@ class Kept:
             key = self._key(digest)
             if self._secret is not None:
                 record = seal("receipt", key, record, self._secret)
-            self._store.put(key, [record], if_absent=True)
+            self._store.put(key, [record])  # over one that may be there, of a value that has gone since
 
     def among(self, digests: Iterable[bytes], lasting: Iterable[bytes] = ()) -> dict[bytes, Artifact]:
         """Those of some digests whose values are there; ``lasting`` ones are looked for in the store too."""
         with self._lock:
             found = {digest: self._known[digest] for digest in digests if digest in self._known} if self._known else {}
         if self._durable:
-            for digest in lasting:
-                if digest not in found and (artifact := self._recorded(digest)) is not None:
-                    found[digest] = artifact
-        return {digest: artifact for digest, artifact in found.items() if self._is_there(artifact)}
+            sought = [digest for digest in dict.fromkeys(lasting) if digest not in found]
+            recorded = zip(sought, self._each(self._recorded, sought), strict=True)
+            found |= {digest: artifact for digest, artifact in recorded if artifact is not None}
+        there = self._each(self._is_there, found.values())
+        return {digest: found[digest] for digest, is_there in zip(list(found), there, strict=True) if is_there}
 
     def holds(self, key: str) -> bool:
         """Whether an object of the store belongs to something kept."""
         with self._lock:
             return key in self._keys
+
+    def _each(self, ask: Callable[[_A], _B], those: Iterable[_A]) -> list[_B]:
+        """What the store says of each; where an answer takes its time, of several at once."""
+        asked = list(those)
+        if not self._store.is_shared or len(asked) < _FEW:
+            return [ask(one) for one in asked]
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudburst-kept") as threads:
+            return list(threads.map(ask, asked))
 
     def _recorded(self, digest: bytes) -> Artifact | None:
         key = self._key(digest)
@@ -66,8 +82,15 @@ class Kept:
             written = bytes(self._store.get(key))
         except NotFound:
             return None
-        record = json.loads(written if self._secret is None else unseal("receipt", key, written, self._secret))
-        return _read(record["artifact"]) if record.get("v") == VERSION else None
+        body = written if self._secret is None else unseal("receipt", key, written, self._secret)
+        try:
+            record = json.loads(body)
+            return _read(record["artifact"]) if record["v"] == VERSION else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{key} in {self._store.url} is no record of a kept value ({type(error).__name__}). Remove it, and the "
+                "value is worked out anew."
+            ) from error
 
     def _key(self, digest: bytes) -> str:
         return f"{self._folder}/{digest.hex()}"

@@ -52,11 +52,12 @@ class Size(NamedTuple):
         return f"Size({', '.join(f'{k}={v!r}' for k, v in self._asdict().items() if v is not None or k in _ALWAYS)})"
 
     def __str__(self) -> str:
+        storage = f", {self.storage} GB disk" if self.storage is not None else ""
+        spot = "" if self.spot is None else ", Spot" if self.spot else ", on demand"
         if self.cpu is None or self.memory is None:
-            return "default size"
+            return f"default size{storage}{spot}"
         memory = f"{self.memory / 1024:g} GB" if self.memory >= 1024 else f"{self.memory} MB"
-        cpu = f"{self.cpu / 1024:g}"
-        return f"{cpu} vCPU, {memory}"
+        return f"{self.cpu / 1024:g} vCPU, {memory}{storage}{spot}"
 
 
 def parse_cpu(cpu: object) -> int:

@@ -199,10 +199,11 @@ def init_aws(
     ...     cb.defer(sum)([1, 2]).compute()
     3
     """
+    given = dict(locals())
     from cloudburst.providers.aws import AwsProvider
     from cloudburst.settings.aws import aws_settings
 
-    return _made_current(AwsProvider(aws_settings(**locals())))
+    return _made_current(AwsProvider(aws_settings(**given)))
 
 
 def _made_current(provider: _P) -> _P:
@@ -229,6 +230,8 @@ def current() -> Provider:
 @contextmanager
 def using(provider: _P) -> Iterator[_P]:
     """Use a provider for the runs of a block; its workers stay up from one to the next and end with the block.
+
+    On AWS they wait for the next run as long as ``linger`` and ``keep_warm`` say, and to the end of their first minute.
 
     Examples
     --------

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from cloudburst import settings as of_this_machine
-from cloudburst.errors import SettingsError
 from cloudburst.providers.remote import RemoteProvider
 from cloudburst.settings.aws import AwsSettings
 
@@ -39,7 +38,6 @@ class AwsProvider(RemoteProvider):
         return f"s3://{one.storage_bucket}{'/' if one.storage_prefix else ''}{one.storage_prefix}?{query}"
 
     def _open_store(self) -> Store:
-        _need_boto3()
         from cloudburst.runtime.stores.s3 import S3Store
 
         store = S3Store.open(self.store_url)
@@ -83,10 +81,3 @@ class AwsProvider(RemoteProvider):
         from cloudburst.runtime.backends.fargate.stopping import stop_leftovers
 
         return stop_leftovers(self._place(), pools, scale=of_this_machine.time_scale())
-
-
-def _need_boto3() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("boto3") is None:
-        raise SettingsError("cb.init_aws(...) needs boto3, which is not installed: pip install 'cloudburst[aws]'.")

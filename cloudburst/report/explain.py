@@ -74,7 +74,7 @@ class Explanation:
     @property
     def notes(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """What there is to say beside the tasks: headings, and sentences under each."""
-        default = (_DEFAULT_SIZE,) if "default size" in self.sizes else ()
+        default = (_DEFAULT_SIZE,) if any(size.startswith("default size") for size in self.sizes) else ()
         notes = (
             ("Written more than once", self.merged),
             ("Read from an earlier run", self.stored),

@@ -11,9 +11,9 @@ back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from cloudburst.resources import Size
 from cloudburst.runtime.course import Course
@@ -65,6 +65,17 @@ class Worker:
     """Whether it has ended something."""
     shape: Size = Size()
     """The machine that it has to itself, where workers do not share one."""
+
+
+class Standing(NamedTuple):
+    """What a driver that takes a run up has to know of its workers."""
+
+    shapes: dict[str, Size]
+    """By worker that is up: its machine."""
+    queues: dict[str, tuple[tuple[TaskId, int], ...]]
+    """By worker that is up: the attempts that it has and has not ended, as far as is known."""
+    launches: dict[str, Size]
+    """By token of each launch so far: the shape."""
 
 
 @dataclass(slots=True)
@@ -143,6 +154,15 @@ class Dispatch:
         worker.line = None
         worker.load_s = 0.0
         self.served.pop(worker.name, None)
+
+    def standing(self, launches: Mapping[str, Size]) -> Standing:
+        """Who is up, with what; ``launches`` are the shapes by token."""
+        workers = self.workers.values()
+        return Standing(
+            {one.name: one.shape for one in workers},
+            {one.name: tuple([(task, attempt) for task, (attempt, _) in one.queue.items()]) for one in workers},
+            dict(launches),
+        )
 
     # ------------------------------------------------------------ decisions
 

@@ -33,7 +33,7 @@ from cloudburst.runtime.events import (
 from cloudburst.runtime.journal import Journal, read, to_line
 from cloudburst.runtime.outcome import Log, Outcome, finished
 from cloudburst.runtime.protocols import Assignment, Backend, Store
-from cloudburst.runtime.state import Failed, Limits, State
+from cloudburst.runtime.state import Failed, Limits, Standing, State
 from cloudburst.runtime.task import Artifact, Plan
 
 __all__ = ["Driver", "Failed", "Log", "Observer", "Outcome"]
@@ -85,13 +85,18 @@ class Driver:
         self._warnings: list[str] = []
         self._status: Literal["done", "failed", "cancelled"] | None = None
         self.waiting_for = ""
-        """The machines that the run waits for because there is no quota or no capacity, and why; any thread may look."""
+        """The machines that are waited for because there is no quota or no capacity, and why; any thread may look."""
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Have the run end now, as cancelled. Any thread may call it, before and after too, and more than once."""
         self._wish_to_cancel = reason
         if (backend := self._backend) is not None:
             backend.wake()
+
+    @property
+    def standing(self) -> Standing:
+        """The workers of a run that was taken up, for the backend that goes on with them."""
+        return self._state.standing
 
     def take_up(self, lines: Iterable[str]) -> None:
         """Go on with a run whose driver was killed; :meth:`drive` then begins where that one ended.

@@ -28,6 +28,8 @@ class Launches:
     """Workers that were asked for and neither came nor failed."""
     awaited: dict[str, int] = field(default_factory=dict)
     """By token: workers that were asked for and not refused."""
+    asked: dict[str, Size] = field(default_factory=dict)
+    """By token: the shape that was asked for."""
     departed: set[str] = field(default_factory=set)
     """Workers that are no more, or were told to end."""
     going: set[str] = field(default_factory=set)
@@ -121,6 +123,7 @@ class Launches:
                 room -= count
                 token = str(len(self.awaited) + 1)
                 self.awaited[token] = count
+                self.asked[token] = line.size
                 launches.append(Launch(line.size, count, token))
                 self.coming += count
         return launches

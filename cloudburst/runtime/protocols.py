@@ -96,6 +96,9 @@ class Assignment(NamedTuple):
     stage: str = ""
     """Name of the stage, for a worker's log."""
 
+    def __repr__(self) -> str:  # the values of variables and arguments are for no log
+        return f"<attempt {self.attempt} of {self.stage or 'task'} {self.id}>"
+
 
 @runtime_checkable
 class Backend(Protocol):

@@ -69,8 +69,6 @@ class ShapedLaunches(Launches):
     coming_shapes: dict[Size, int] = field(kw_only=True)
     """By shape: how many of ``coming`` have it."""
     shapes: dict[Size, Shape] = field(default_factory=dict)
-    asked: dict[str, Size] = field(default_factory=dict)
-    """By token: the shape."""
     broken: str = ""
     """What is wrong with the settings, so that no machine can come."""
     has_freed: bool = False

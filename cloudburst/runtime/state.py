@@ -32,7 +32,7 @@ from typing import Any, Literal
 from cloudburst.resources import Size
 from cloudburst.runtime.ahead import awaiting
 from cloudburst.runtime.course import Course
-from cloudburst.runtime.dispatch import Dispatch, Worker
+from cloudburst.runtime.dispatch import Dispatch, Standing, Worker
 from cloudburst.runtime.events import (
     Began,
     Cancelled,
@@ -57,7 +57,7 @@ from cloudburst.runtime.shaped_dispatch import ShapedDispatch
 from cloudburst.runtime.shaped_launches import ShapedLaunches
 from cloudburst.runtime.task import Artifact, Awaited, Input, Plan, TaskId
 
-__all__ = ["LEGAL", "Failed", "Limits", "Phase", "State"]
+__all__ = ["LEGAL", "Failed", "Limits", "Phase", "Standing", "State"]
 
 
 @dataclass(slots=True)
@@ -173,8 +173,13 @@ class State:
 
     @property
     def waiting_for(self) -> str:
-        """The machines that the run waits for because there is no quota or no capacity, and AWS's words; or empty."""
+        """The machines that the run waits for because there is no quota or no capacity, and why; or empty."""
         return self._launches.waiting_for
+
+    @property
+    def standing(self) -> Standing:
+        """The workers, and what was asked for."""
+        return self._dispatch.standing(self._launches.asked)
 
     @property
     def failures(self) -> list[Failed]:

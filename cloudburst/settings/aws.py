@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from cloudburst.errors import ResourceError, SettingsError
+from cloudburst.errors import ResourceError, SettingsError, StoreError
 from cloudburst.resources import Size, parse_size
 
 Architecture = Literal["X86_64", "ARM64"]
@@ -27,6 +27,8 @@ _SUBNET = re.compile(r"subnet-[a-z0-9]+")
 _GROUP = re.compile(r"sg-[a-z0-9]+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _LOG_GROUP = re.compile(r"[A-Za-z0-9._/#-]{1,512}")
+_TAG_NAME = re.compile(r"[\w .:/=+@-]{1,128}")
+_TAG = re.compile(r"[\w .:/=+@-]{0,256}")
 _MOST_TAGS = 40
 
 
@@ -69,7 +71,9 @@ def aws_settings(**given: Any) -> AwsSettings:
     SettingsError
         Naming the setting, what is wrong, and what would be right.
     """
+    _need_boto3()
     spot, public = _flag("spot", given["spot"]), _flag("compute_assign_public_ip", given["compute_assign_public_ip"])
+    linger_s, keep_warm_s = _waits(given["linger"], given["keep_warm"])
     return AwsSettings(
         storage_bucket=_bucket(given["storage_bucket"]),
         compute_cluster=_text("compute_cluster", given["compute_cluster"], _CLUSTER, "the cluster's name or ARN"),
@@ -87,13 +91,20 @@ def aws_settings(**given: Any) -> AwsSettings:
         spot=spot,
         architecture=_architecture(given["architecture"]),
         max_workers=_count("max_workers", given["max_workers"]),
-        linger_s=LINGER_S if given["linger"] is None else _seconds("linger", given["linger"]),
-        keep_warm_s=None if given["keep_warm"] is None else _seconds("keep_warm", given["keep_warm"]),
+        linger_s=linger_s,
+        keep_warm_s=keep_warm_s,
         log_group=_optional("log_group", given["log_group"], _LOG_GROUP, "the name of a CloudWatch log group"),
         tags=_tags(given["tags"]),
         endpoint_url=_endpoint(given["endpoint_url"]),
         default_size=_default_size(given["default_cpu"], given["default_memory"])._replace(spot=spot or None),
     )
+
+
+def _need_boto3() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("boto3") is None:
+        raise SettingsError("cb.init_aws(...) needs boto3, which is not installed: pip install 'cloudburst[aws]'.")
 
 
 def _wrong(name: str, value: object, right: str) -> SettingsError:
@@ -114,7 +125,10 @@ def _bucket(value: object) -> str:
     if isinstance(value, str) and value.startswith(("s3://", "arn:")):
         bare = value.removeprefix("s3://").rpartition(":")[2].partition("/")[0]
         raise SettingsError(f"storage_bucket={value!r} cannot be: give the name alone, storage_bucket={bare!r}.")
-    return _text("storage_bucket", value, _BUCKET, "the name of an S3 bucket: 3 to 63 of a-z, 0-9, '.' and '-'")
+    right = "the name of an S3 bucket: 3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends"
+    if isinstance(value, str) and ".." in value:
+        raise _wrong("storage_bucket", value, right)
+    return _text("storage_bucket", value, _BUCKET, right)
 
 
 def _prefix(value: object) -> str:
@@ -155,17 +169,22 @@ def _role(name: str, value: object) -> str:
 
 def _region(value: object) -> str:
     if value is None:
-        value = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if value is None:
-        from cloudburst.runtime.stores.s3_client import configured_region
-
-        value = configured_region()
+        value = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _region_of_profile()
     if value is None:
         raise SettingsError(
             "region is missing: neither the call, nor AWS_REGION, nor your AWS profile names one. "
             "Give it, as in cb.init_aws(region='us-east-1', ...)."
         )
     return _text("region", value, _REGION, "the name of an AWS region, such as 'us-east-1'")
+
+
+def _region_of_profile() -> str | None:
+    from cloudburst.runtime.stores.s3_client import configured_region
+
+    try:
+        return configured_region()
+    except StoreError as error:
+        raise SettingsError(f"region is missing, and your AWS profile does not tell it: {error}") from None
 
 
 def _kms_key(value: object) -> str | None:
@@ -191,10 +210,22 @@ def _count(name: str, value: object) -> int:
     return value
 
 
-def _seconds(name: str, value: object) -> float:
+def seconds(name: str, value: object) -> float:
+    """Check a number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise _wrong(name, value, "a number of seconds, 0 or more")
     return float(value)
+
+
+def _waits(linger: object, keep_warm: object) -> tuple[float, float | None]:
+    linger_s = LINGER_S if linger is None else seconds("linger", linger)
+    keep_warm_s = None if keep_warm is None else seconds("keep_warm", keep_warm)
+    if linger_s == 0 and keep_warm_s:
+        raise SettingsError(
+            f"linger={linger!r} gives every task a machine of its own, and keep_warm={keep_warm!r} keeps machines for "
+            "others: leave one of them out."
+        )
+    return linger_s, keep_warm_s
 
 
 def _tags(value: object) -> dict[str, str]:
@@ -204,9 +235,10 @@ def _tags(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping) or len(value) > _MOST_TAGS:
         raise _wrong("tags", value, right)
     for name, text in value.items():
-        if not isinstance(name, str) or not isinstance(text, str) or not 0 < len(name) <= 128 or len(text) > 256:
+        if not (isinstance(name, str) and isinstance(text, str) and _TAG_NAME.fullmatch(name) and _TAG.fullmatch(text)):
             raise SettingsError(
-                f"tags has {name!r}: {text!r}, but it is {right}: names to 128, values to 256 characters."
+                f"tags has {name!r}: {text!r}, but it is {right}: names to 128, values to 256 letters, digits, spaces "
+                "and _ . : / = + - @."
             )
         if name.lower().startswith(("aws:", "cloudburst")):
             raise SettingsError(f"tags has {name!r}: names that begin with 'aws:' or 'cloudburst' are taken.")
@@ -216,12 +248,22 @@ def _tags(value: object) -> dict[str, str]:
 def _endpoint(value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or urlsplit(value).scheme not in ("http", "https") or len(value) > 512:
-        raise _wrong("endpoint_url", value, "the address of a service that plays AWS: http://127.0.0.1:5000")
-    return value.rstrip("/")
+    right = "the address of a service that plays AWS: http://127.0.0.1:5000"
+    try:
+        parts = urlsplit(value) if isinstance(value, str) and len(value) <= 512 else None
+    except ValueError:  # brackets that do not match
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise _wrong("endpoint_url", value, right)
+    return str(value).rstrip("/")
 
 
 def _default_size(cpu: object, memory: object) -> Size:
+    if cpu is None or memory is None:
+        raise SettingsError(
+            f"default_cpu={cpu!r} and default_memory={memory!r} cannot be: both are needed for what has no size of its "
+            f"own, such as default_cpu={DEFAULT_CPU}, default_memory={DEFAULT_MEMORY}."
+        )
     try:
         return parse_size(cpu, memory)
     except ResourceError as error:

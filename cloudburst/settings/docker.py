@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from cloudburst.errors import SettingsError
 from cloudburst.settings import cpus, storage_directory
-from cloudburst.settings.aws import LINGER_S
+from cloudburst.settings.aws import LINGER_S, seconds
 
 Engine = Literal["docker", "podman"]
 
@@ -45,9 +45,8 @@ def docker_settings(
         raise SettingsError(
             f"max_workers={max_workers!r} cannot be: it is the number of containers at once, 1 or more."
         )
-    if linger is not None and (isinstance(linger, bool) or not isinstance(linger, int | float) or not linger >= 0):
-        raise SettingsError(f"linger={linger!r} cannot be: it is a number of seconds, 0 or more.")
+    linger_s = LINGER_S if linger is None else seconds("linger", linger)
     if engine is not None and engine not in get_args(Engine):
         raise SettingsError(f"engine={engine!r} cannot be: it is 'docker' or 'podman'.")
     directory = None if storage is None else storage_directory(storage)
-    return DockerSettings(image, max_workers, LINGER_S if linger is None else float(linger), directory, engine)
+    return DockerSettings(image, max_workers, linger_s, directory, engine)

@@ -67,16 +67,27 @@ def config_directory() -> Path:
     """Where this user's settings lie."""
     if said := os.environ.get("CLOUDBURST_CONFIG_DIR"):
         return Path(said).expanduser()
-    from platformdirs import user_config_path
-
+    try:
+        from platformdirs import user_config_path
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "Where your settings lie on this machine is told by platformdirs, which is not installed: pip install "
+            "'cloudburst[aws]', or set CLOUDBURST_CONFIG_DIR to a directory of yours."
+        ) from None
     return user_config_path("cloudburst", appauthor=False)
 
 
 def _read(path: Path) -> bytes:
     mode = path.stat().st_mode
     if os.name == "posix" and mode & _OTHERS:
-        raise SettingsError(f"Your key {path} can be read by others: chmod 600 {path}")
+        raise SettingsError(
+            f"Your key {path} can be read by others, who could pass for you: chmod 600 {path}, or remove it, and the "
+            "next run makes another."
+        )
     key = path.read_bytes()
     if len(key) != _BYTES:
-        raise SettingsError(f"Your key {path} is damaged: it has {len(key)} bytes and not {_BYTES}. Remove it.")
+        raise SettingsError(
+            f"Your key {path} is damaged: it has {len(key)} bytes and not {_BYTES}. Remove it, and the next run makes "
+            "another; what you have cached on shared storage is then worked out anew."
+        )
     return key

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -31,6 +31,7 @@ BEGINS = re.compile(r"cloudburst: begins (?P<stage>.+) (?P<task>\S+) attempt (?P
 """The line that a worker prints when it begins an attempt, by which the faults of stages find it."""
 
 _LOOK_S = 0.25
+_UNSTARTABLE = Fault("UNSTARTABLE", "starting", stop_code="TaskFailedToStart")
 _EXITED = Fault("EXITED", "running", "Essential container in task exited", stop_code="EssentialContainerExited")
 
 
@@ -151,7 +152,14 @@ class Agent:
                         self._leave(task)
                     else:
                         life.machine.kill()
-        self._loop.end(lambda: not self._running and not self._leaving)
+        try:
+            self._loop.end(lambda: not self._running and not self._leaving)
+        finally:
+            for life in [*self._running.values()]:  # only if the thread itself has failed
+                life.machine.kill()
+                life.machine.close()
+            found = self._census.look()
+            end_all([process for task in self._tasks for process in found.get(task.id, [])])
 
     def _after(self, fake_s: float, act: Callable[[], None]) -> None:
         self._loop.after(self._clock.real_s(fake_s), act)
@@ -177,7 +185,11 @@ class Agent:
         task.pull_stopped_s = self._clock.now_s()
         task.reach("ACTIVATING", self._clock.now_s())
         stream = self._streams[task.id] = Stream(self._account, task)
-        life = _Life(task, self._fleet.start(task, self._environment(task)), stream)
+        try:
+            life = _Life(task, self._fleet.start(task, self._environment(task)), stream)
+        except OSError as error:
+            self._fail_to_start(task, replace(_UNSTARTABLE, reason=f"CannotStartContainerError: {error}"))
+            return
         self._running[task.id] = life
         task.started_s = self._clock.now_s()
         task.reach("RUNNING", self._clock.now_s())

@@ -44,8 +44,15 @@ class Loop:
         """Return when the thread has ended, which it does when there is no more to do."""
         with self._lock:
             self._may_end = when
-        self._thread.join()
+        interrupt: KeyboardInterrupt | None = None
+        while self._thread.is_alive():
+            try:
+                self._thread.join()
+            except KeyboardInterrupt as error:  # what is under way does not take long, and must not be left half done
+                interrupt = error
         self._selector.close()
+        if interrupt is not None:
+            raise interrupt
         if self.failure is not None:
             raise self.failure
 

@@ -127,6 +127,5 @@ def _bare_environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "PYTHONPATH": root,
-        "PYTHONUNBUFFERED": "1",
         **passed_on,
     }

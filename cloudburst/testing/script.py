@@ -118,7 +118,7 @@ class Script:
 
     def attempt(self, stage: str, task: str, attempt: int) -> Fault | None:
         """What meets an attempt that begins now; a row for its task goes before one for its stage."""
-        row = self.faults.stages.get(task, self.faults.stages.get(stage, ()))
+        row = self.faults.stages.get(task.removesuffix(f"-{attempt}"), self.faults.stages.get(stage, ()))
         return row[attempt - 1] if 1 <= attempt <= len(row) else None
 
     def call(self, service: str, operation: str) -> Fault | None:

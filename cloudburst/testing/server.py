@@ -64,6 +64,9 @@ class _Quiet(MotoRequestHandler):
     def log(self, _: str, message: str, *args: Any) -> None:
         _log.debug(message, *args)
 
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:  # noqa: ARG002
+        self.close_connection = True
+
 
 class Server:
     """The server's thread, on a free port of the loopback interface."""

@@ -100,7 +100,7 @@ def test_a_frame_goes_to_parquet_and_back():
 def test_what_is_given_as_command_reaches_the_worker_as_arguments():
     config = described(worker_image())["Config"]
     assert config["Entrypoint"] == ["python", "-m", "cloudburst.runtime.supervisor"]
-    assert not config["Cmd"]
+    assert not config.get("Cmd")
 
 
 @pytest.mark.container

@@ -420,7 +420,7 @@ class World:
         if self.state.status == "running":
             assigned = {task for queue in self.workers.values() for task, _ in queue}
             assert assigned == {task for task, phase in phases.items() if phase is Phase.ASSIGNED}
-            if self.limits.shaped and (self.limits.keep_going or not self.state.failures):
+            if self.limits.shaped and not self.state._is_ending:
                 idle = [self.shapes[worker] for worker, queue in self.workers.items() if not queue]
                 ready = {self.size(task) for task, phase in phases.items() if phase is Phase.READY}
                 assert not any(takes(shape, size) for shape in idle for size in ready), "a worker is left idle"

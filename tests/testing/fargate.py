@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 
 import boto3
+import psutil
+
+from cloudburst.testing.census import MARK
 
 FAMILY = "worker"
 
@@ -99,3 +102,21 @@ def running(aws, task):
     known = next(one for one in aws.tasks() if one.arn == task["taskArn"])
     until(lambda: known.status == "RUNNING" and aws.logs(known), "its first line")
     return known
+
+
+def alive(pids):
+    """Those that run; one that init has not reaped yet does not."""
+    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+
+
+def marked(task):
+    """The processes of this machine that have the task's name in their environment."""
+    name = task["taskArn"].rpartition("/")[2]
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == name and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

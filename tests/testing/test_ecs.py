@@ -156,9 +156,7 @@ def test_describe_takes_a_hundred_at_most_and_tells_what_is_missing(aws, ecs):
 def test_lists_come_in_pages(aws, ecs):
     for _ in range(11):
         run(aws, count=10, startedBy="paged", spot=True)
-    pages = list(
-        ecs.get_paginator("list_tasks").paginate(cluster=aws.settings["compute_cluster"], startedBy="paged")
-    )
+    pages = list(ecs.get_paginator("list_tasks").paginate(cluster=aws.settings["compute_cluster"], startedBy="paged"))
     assert [len(page["taskArns"]) for page in pages] == [100, 10]
     for page in pages:
         for arn in page["taskArns"]:

@@ -12,6 +12,8 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
+from cloudburst.errors import StoreError
+
 THREADS = 16
 """Requests that one large object is read or written by at a time."""
 
@@ -68,8 +70,12 @@ class Connection:
 def configured_region() -> str | None:
     """The region that boto3's own settings name: the environment, or the profile in its files."""
     import botocore.session
+    from botocore.exceptions import BotoCoreError
 
-    region: str | None = botocore.session.get_session().get_config_variable("region")
+    try:
+        region: str | None = botocore.session.get_session().get_config_variable("region")
+    except BotoCoreError as error:  # a profile that is not there, a file that cannot be read
+        raise StoreError(f"{str(error).rstrip('.')}. See AWS_PROFILE and AWS_CONFIG_FILE.") from error
     return region
 
 

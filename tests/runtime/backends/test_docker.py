@@ -34,7 +34,10 @@ def fleet(played, tmp_path):
     played.mends()
     fleet.close()
     assert played.containers() == {}
-    assert [one for one in threading.enumerate() if one.name.startswith("cloudburst containers")] == []
+    for thread in threading.enumerate():
+        if thread.name.startswith("cloudburst containers"):
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
 
 
 def seen(fleet, number=1):

@@ -49,13 +49,11 @@ def test_an_answer_is_what_was_printed(played):
 
 
 def test_a_refusal_says_what_could_not_be_done_and_why_and_the_mend(played):
-    played.refuses(
-        "start", "Cannot connect to the Docker daemon. Is the docker daemon running?\n\nRun 'docker --help'\n"
-    )
+    played.refuses("start", "Cannot connect to the Docker daemon. Is the daemon running?\n\nRun 'docker --help'\n")
     with pytest.raises(EngineRefused) as raised:
         find_engine().ask("start", about="start it")
     assert str(raised.value) == (
-        "Docker could not start it: Cannot connect to the Docker daemon. Is the docker daemon running? Start the engine "
+        "Docker could not start it: Cannot connect to the Docker daemon. Is the daemon running? Start the engine "
         "(Docker Desktop, sudo systemctl start docker, or podman machine start), or correct DOCKER_HOST."
     )
     assert raised.value.cause == "setup"
