@@ -2,6 +2,7 @@
 # make test    set up what tests need, lint, and run the tests
 # make lint    ruff, mypy, import-linter
 # make bench   set up .venv-bench with the peers, measure side by side, write benchmarks/results/
+# make bench-aws   the same on the fake AWS
 # make lock    resolve requirements/*.txt anew from pyproject.toml
 # make clean   remove the environments and everything that was built
 
@@ -20,7 +21,7 @@ INSTALL_SELF := install --quiet --disable-pip-version-check --no-build-isolation
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-strip-extras $(ARGS)
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench bench-aws lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights.py
@@ -36,6 +37,9 @@ lint: $(VENV)/.test
 
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
+
+bench-aws: $(BENCH)/.bench
+	$(BENCH)/bin/python -m benchmarks --aws $(ARGS)
 
 lock: $(VENV)/.test
 	$(LOCK) --extra demo --extra polars --extra testing --group build --group test --group lint --output-file requirements/test.txt

@@ -77,13 +77,13 @@ def summary(rows: Sequence[Row], families: Mapping[str, Family]) -> str:
     return table(["what", "cloudburst", "others (how many times as good cloudburst is)"], lines)
 
 
-def report(rows: Sequence[Row], families: Mapping[str, Family], machine: str) -> str:
-    """Everything that was measured."""
+def report(rows: Sequence[Row], families: Mapping[str, Family], machine: str, picture: str | None) -> str:
+    """Everything that was measured, with the picture of it where there is one."""
     parts = [
-        "# How fast cloudburst is",
-        machine + " Made by `make bench`.",
+        "# How fast cloudburst is" if picture else "# How fast cloudburst is on the fake AWS",
+        f"{machine} Made by `make {'bench' if picture else 'bench-aws'}`.",
         LEGEND,
-        "![Medians of all contenders](benchmarks.png)",
+        f"![Medians of all contenders]({picture})" if picture else "",
     ]
     for name, family in families.items():
         mine = [row for row in rows if row.family == name and (row.figures or row.failures)]

@@ -18,6 +18,9 @@ from cloudburst.resources import Size, parse_size, parse_storage
 from cloudburst.runtime.impurity import differing
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET = re.compile(
+    r"arn:aws[\w-]*:(secretsmanager:[a-z0-9-]+:\d+:secret:[^:\s]+(:[^:\s]*){0,3}|ssm:[a-z0-9-]+:\d+:parameter/[^:\s]+)"
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -166,7 +169,8 @@ def stage(
     """
     disk, spare = _machine(ephemeral_storage, spot)
     size = parse_size(cpu, memory)._replace(storage=disk, spot=spare)
-    policy = _policy(size, timeout, retries, cache, environment or {}, secrets or {})
+    variables, places = {} if environment is None else environment, {} if secrets is None else secrets
+    policy = _policy(size, timeout, retries, cache, variables, places)
     checked = _outputs(outputs) if outputs is not None else None
 
     def decorate(function: Callable[P, R]) -> Stage[P, R]:
@@ -223,8 +227,12 @@ def _policy(size: Size, timeout: Any, retries: Any, cache: Any, environment: Any
     if both := dict(variables).keys() & dict(places).keys():
         raise ResourceError(f"{min(both)!r} stands both in environment= and in secrets=: it can be only one of them.")
     for name, place in places:
-        if not place.startswith("arn:"):
-            raise ResourceError(f"secrets={{{name!r}: ...}} cannot be: the ARN of a secret or parameter is needed.")
+        if not _SECRET.fullmatch(place):  # which is not shown: it may be the secret itself
+            raise ResourceError(
+                f"secrets={{{name!r}: ...}} cannot be: it takes the ARN of where the value is kept, "
+                "arn:aws:secretsmanager:<region>:<account>:secret:<name>[:<json key>::] or "
+                "arn:aws:ssm:<region>:<account>:parameter/<name>."
+            )
     return Policy(size, float(timeout) if timeout is not None else None, retries, bool(cache), variables, places)
 
 
@@ -243,9 +251,19 @@ def _variables(setting: str, given: Any) -> tuple[tuple[str, str], ...]:
             raise ResourceError(f"{setting}={{{name!r}: ...}} cannot be: that is no name of an environment variable.")
         if name.startswith(("CLOUDBURST_", "AWS_", "ECS_")):
             raise ResourceError(f"{setting}={{{name!r}: ...}} cannot be: such names belong to the worker itself.")
-        if not isinstance(value, str) or "\0" in value:
+        if not isinstance(value, str):
             raise ResourceError(f"{setting}={{{name!r}: ...}} has a {type(value).__name__}: texts are needed.")
+        if "\0" in value or not _is_text(value):
+            raise ResourceError(f"{setting}={{{name!r}: ...}} has a character that no environment variable can have.")
     return tuple(sorted(given.items()))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True
 
 
 def _outputs(outputs: Any) -> int:

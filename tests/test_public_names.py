@@ -3,7 +3,9 @@
 import cloudburst
 from cloudburst import errors
 
-NAMES = {"Deferred", "Run", "Stage", "compute", "defer", "init_local", "pandas", "stage", "using"}
+NAMES = {
+    "Deferred", "Run", "Stage", "compute", "defer", "init_aws", "init_docker", "init_local", "pandas", "stage", "using",
+}  # fmt: skip
 
 
 def test_public_names_are_these_and_no_others():

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import functools
 import math
+import os
 import pickle
 import random
 import threading
@@ -23,10 +24,12 @@ import pandas as pd
 import pytest
 
 import cloudburst as cb
+from cloudburst import session
 from cloudburst.calls import DeferredFunction, FunctionInside, rebuilt
 from cloudburst.deferred import Deferred
 from cloudburst.errors import ArgumentError, CaptureError, DeferredError, ResourceError, UsageError
 from cloudburst.graph.nodes import Build, Call, FunctionValue, Literal
+from cloudburst.resources import Size
 from cloudburst.stages import Stage
 from tests.contracts.equality import assert_same
 from tests.inline import run_inline
@@ -55,6 +58,11 @@ def value_of(deferred: Deferred[Any]) -> Any:
 def key(deferred: Any) -> bytes:
     found: bytes = deferred._expr.key
     return found
+
+
+def digest_of(deferred: Deferred[Any]) -> bytes:
+    graph = session.prepare([deferred._expr], dry=True).graph
+    return graph.digests[graph.roots[0].key]
 
 
 def policy_of(stage: Any) -> Any:
@@ -110,14 +118,126 @@ def test_a_pair_that_fargate_lacks_names_the_nearest() -> None:
 def test_options_change_what_is_given_and_keep_the_rest() -> None:
     stage = cb.stage(cpu=1024, memory=2048, timeout=5, retries=1, cache=True, pure=False, outputs=2)(add.func)
     changed = stage.options(memory="4 GB")
-    assert tuple(policy_of(changed).size) == (1024, 4096)
+    assert policy_of(changed).size == Size(1024, 4096)
     assert dataclasses.replace(policy_of(changed), size=policy_of(stage).size) == policy_of(stage)
     assert len(changed(1)) == 2
     assert policy_of(stage.options(timeout=9, retries=0, cache=False)).timeout_s == 9.0
     assert policy_of(stage.options(retries=0)).retries == 0
     assert policy_of(stage.options(cache=False)).cache is False
-    assert tuple(policy_of(stage).size) == (1024, 2048)
+    assert policy_of(stage).size == Size(1024, 2048)
     assert key(add.options(pure=True)(1)) == key(add(1))
+
+
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-AbCdEf"
+PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/team/token"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("spot", 1, "spot=1 cannot be: it is True or False"),
+        ("spot", "no", "spot='no' cannot be"),
+        ("ephemeral_storage", 10, "ephemeral_storage=10: it is 20 GiB, or 21 to 200"),
+        ("ephemeral_storage", "lots", "ephemeral_storage='lots' cannot be read"),
+        ("environment", ["A=1"], "environment= cannot be a list: it is a dict of texts by name"),
+        ("environment", "", "environment= cannot be a str"),
+        ("environment", {"a b": "hidden"}, "'a b'.*no name of an environment variable"),
+        ("environment", {1: "hidden"}, "1: ....*no name of an environment variable"),
+        ("environment", {"AWS_REGION": "hidden"}, "'AWS_REGION'.*belong to the worker itself"),
+        ("environment", {"CLOUDBURST_POOL": "hidden"}, "belong to the worker itself"),
+        ("environment", {"A": 5}, "'A'.* has a int: texts are needed"),
+        ("environment", {"A": "hid\0den"}, "'A'.* has a character that no environment variable can have"),
+        ("environment", {"A": "hidden\ud800"}, "'A'.* has a character"),
+        ("secrets", {"A": "hidden"}, "'A'.*takes the ARN of where the value is kept"),
+        ("secrets", {"A": SECRET.replace("secret:", "hidden:")}, "takes the ARN"),
+        ("secrets", {"A": PARAMETER.replace(":parameter/", ":hidden/")}, "takes the ARN"),
+        ("secrets", {"A": f"{SECRET}:a:b:c:d"}, "takes the ARN"),
+    ],
+)
+def test_what_a_machine_cannot_have_is_refused_without_showing_values(setting: str, value: Any, said: str) -> None:
+    for refuse in (cb.stage, add.options):
+        with pytest.raises(ResourceError, match=said) as caught:
+            refuse(**{setting: value})
+        assert "hidden" not in str(caught.value)
+
+
+def test_a_variable_is_either_plain_or_secret() -> None:
+    with pytest.raises(ResourceError, match="'TOKEN' stands both in environment= and in secrets="):
+        cb.stage(environment={"TOKEN": "x"}, secrets={"TOKEN": SECRET})
+    with pytest.raises(ResourceError, match="both"):
+        cb.stage(secrets={"TOKEN": SECRET})(add.func).options(environment={"TOKEN": "x"})
+
+
+@pytest.mark.parametrize("arn", [SECRET, f"{SECRET}:token::", f"{SECRET}::AWSCURRENT:", PARAMETER])
+def test_secrets_are_named_as_ecs_names_them(arn: str) -> None:
+    assert policy_of(cb.stage(secrets={"TOKEN": arn})(add.func)).secrets == (("TOKEN", arn),)
+
+
+def test_options_keep_what_a_machine_is_to_have() -> None:
+    stage = cb.stage(
+        cpu=1024, memory=2048, spot=True, ephemeral_storage="50 GB", environment={"A": "1"}, secrets={"B": SECRET}
+    )(add.func)
+    assert policy_of(stage).size == Size(1024, 2048, 50, True)
+    assert repr(stage) == "<stage add: 1 vCPU, 2 GB, 50 GB disk, Spot>"
+    larger = stage.options(memory="4 GB")
+    assert policy_of(larger).size == Size(1024, 4096, 50, True)
+    assert dataclasses.replace(policy_of(larger), size=policy_of(stage).size) == policy_of(stage)
+    assert policy_of(stage.options(spot=False, ephemeral_storage=20)).size == Size(1024, 2048, None, False)
+    assert policy_of(stage.options(environment={}, secrets={})).environment == ()
+    assert policy_of(stage.options(environment={"C": "3"})).environment == (("C", "3"),)
+
+
+def test_what_the_code_finds_in_its_environment_makes_another_call_and_another_digest() -> None:
+    plain = add.options(pure=True)
+    calls = [
+        plain,
+        plain.options(environment={"A": "1"}),
+        plain.options(environment={"A": "2"}),
+        plain.options(secrets={"A": SECRET}),
+        plain.options(spot=True),
+        plain.options(ephemeral_storage=50),
+    ]
+    assert len({key(one(1)) for one in calls}) == len(calls)
+    assert key(plain.options(environment={"A": "1", "B": "2"})(1)) == key(
+        plain.options(environment={"B": "2", "A": "1"})(1)
+    )
+    digests = [digest_of(one(1)) for one in calls]
+    assert len(set(digests)) == 4
+    assert digests[0] == digests[4] == digests[5]  # the machine is nothing that the code sees
+
+
+def test_values_of_variables_are_shown_nowhere() -> None:
+    stage = add.options(environment={"TOKEN": "hidden"})
+    prepared = session.prepare([stage(1)._expr], dry=True)
+    shown = [stage, policy_of(stage), stage(1), stage(1)._expr, prepared.plan, prepared.graph, stage(1).explain()]
+    assert "hidden" not in "".join(map(repr, shown)) + "".join(map(str, shown))
+    assert "hidden" in repr(prepared.plan.tasks[0].environment)
+
+
+def test_a_stage_finds_its_variables_and_only_while_it_is_performed() -> None:
+    @cb.stage(environment={"CITY": "Bern"})
+    def with_city() -> str | None:
+        return os.environ.get("CITY")
+
+    @cb.stage(pure=False)
+    def without() -> str | None:
+        return os.environ.get("CITY")
+
+    with cb.using(cb.init_local(workers=1)):
+        assert cb.compute([without(), with_city(), without()]) == [None, "Bern", None]
+        assert with_city.options(environment={"CITY": "Rome"})().compute() == "Rome"
+
+
+def test_secrets_of_this_machine_are_those_of_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    @cb.stage(secrets={"CLOUDY_TOKEN": SECRET})
+    def token() -> str:
+        return os.environ["CLOUDY_TOKEN"]
+
+    with cb.using(cb.init_local(workers=1)):
+        with pytest.raises(cb.StageError, match=r"token .*could not begin: its secret CLOUDY_TOKEN is not there.*Set"):
+            token().compute()
+        monkeypatch.setenv("CLOUDY_TOKEN", "open sesame")
+        assert token().compute() == "open sesame"
 
 
 class Greeter:

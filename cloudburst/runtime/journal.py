@@ -2,7 +2,7 @@
 
 A line is a batch of events as the state machine got them, written before anything is done on it::
 
-    {"v": 1, "events": [["Ended", "w1", [3, -1], 1, [["pickle", {"b": "gAVLAS4="}, 5]], null, 0.25, 81.0, null]]}
+    {"v": 1, "events": [["Ended", "w1", [3, -1], 1, [["pickle", {"b": "gAVLAS4="}, 5, null]], null, 0.2, 81.0, null]]}
 
 Each event is its name and its fields in order, bytes as ``{"b": base64}``. What was commanded is not written: the same
 events give the same commands.
@@ -31,7 +31,7 @@ def to_line(events: Sequence[Event]) -> str:
 
     >>> from cloudburst.runtime.events import Hello
     >>> print(to_line([Hello("w1")]), end="")
-    {"v": 1, "events": [["Hello", "w1"]]}
+    {"v": 1, "events": [["Hello", "w1", null]]}
     """
     plain = [(type(event).__name__, *map(_plain, event)) for event in events]
     return json.dumps({"v": VERSION, "events": plain}) + "\n"
@@ -56,8 +56,8 @@ def from_line(line: str) -> tuple[Event, ...]:
 
     Examples
     --------
-    >>> from_line('{"v": 1, "events": [["Hello", "w1"]]}')
-    (Hello(worker='w1'),)
+    >>> from_line('{"v": 1, "events": [["Due", [3, -1], null]]}')
+    (Due(task=TaskId(task=3, item=-1), shape=None),)
     """
     try:
         entry = json.loads(line)

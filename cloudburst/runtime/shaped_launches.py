@@ -195,15 +195,19 @@ class ShapedLaunches(Launches):
 
     def _wanted(self, dispatch: Dispatch) -> tuple[list[tuple[Size, int]], bool]:
         """Machines to ask for, and whether others are wanted that there is no room for."""
+        lines = dispatch.ready.in_order()
         left = {shape: count for shape, count in self.coming_shapes.items() if count}
+        own = {line.size: min(line.count, left.get(line.size, 0)) for line in lines}
+        for size, number in own.items():
+            left[size] = left.get(size, 0) - number
         wanted: list[tuple[Size, int]] = []
         is_scarce = False
-        for line in dispatch.ready.in_order():
-            number = line.count
-            for shape in sorted(left, key=lambda shape: shape != line.size):
-                if fits(line.size, shape):
-                    served = min(number, left[shape])
-                    left[shape] -= served
+        for line in lines:
+            number = line.count - own[line.size]
+            for shape, count in left.items():
+                if number and fits(line.size, shape):
+                    served = min(number, count)
+                    left[shape] = count - served
                     number -= served
             if number and not self.broken:
                 shape = self._shape(line.size)
@@ -238,7 +242,7 @@ class ShapedLaunches(Launches):
 
     def _shape(self, size: Size) -> Size:
         """The machine that tasks of a size are to have: no spare capacity where there was none too often."""
-        if size.spot is not False and size in self.shapes and self.shapes[size].short >= MOST_SHORT:
+        if size.spot and size in self.shapes and self.shapes[size].short >= MOST_SHORT:
             return size._replace(spot=False)
         return size
 

@@ -152,8 +152,6 @@ class FakeAWS:
 
     def _build(self, stack: ExitStack) -> None:
         fleet = self._fleet()
-        moto_api_backend.reset()
-        stack.callback(moto_api_backend.reset)
         self._clock = clock = Clock(self._time_scale)
         self._script = script = Script(self._faults, self._seed, self.met)
         self._account = account = Account(self._region)
@@ -161,6 +159,14 @@ class FakeAWS:
         gate = Gate()
         server = Server(gate)
         stack.callback(server.close)
+        caller = identities.issue("caller", CALLER)
+        surroundings = Surroundings(
+            block_variables(server.url, self._region, caller.key_id, caller.secret, self._time_scale)
+        )
+        stack.callback(surroundings.leave)
+        surroundings.enter()
+        moto_api_backend.reset()
+        stack.callback(moto_api_backend.reset)
         self.settings = {**furnish(account, *self._policies), "endpoint_url": server.url}
         self._ecs = ecs = Ecs(account, clock, script, *self._quotas)
         metadata = Metadata(server.url, ecs.tasks, clock, self._region, identities)
@@ -180,12 +186,6 @@ class FakeAWS:
         ]
         agent.begin()
         stack.callback(agent.close)
-        caller = identities.issue("caller", CALLER)
-        surroundings = Surroundings(
-            block_variables(server.url, self._region, caller.key_id, caller.secret, self._time_scale)
-        )
-        stack.callback(surroundings.leave)
-        surroundings.enter()
 
     def _fleet(self) -> Fleet:
         if self._mode == "subprocess":

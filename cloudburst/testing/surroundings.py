@@ -65,4 +65,5 @@ def block_variables(url: str, region: str, key_id: str, secret: str, time_scale:
         "NO_PROXY": loopback,
         "no_proxy": loopback,
         "CLOUDBURST_TIME_SCALE": repr(float(time_scale)),
+        "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # thousands, and nobody here starts an instance
     }

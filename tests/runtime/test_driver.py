@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from cloudburst.errors import InternalError, StoreError
+from cloudburst.errors import InternalError, StoreError, Tampered
 from cloudburst.resources import Size
 from cloudburst.runtime import driver as driver_module
-from cloudburst.runtime import layout
+from cloudburst.runtime import layout, retry
 from cloudburst.runtime.artifacts import read
 from cloudburst.runtime.backends.local import LocalBackend
 from cloudburst.runtime.driver import Driver
 from cloudburst.runtime.events import Assign, Delay, Due, Ended, Finish, Gone, Hello, LaunchFailed
 from cloudburst.runtime.journal import read as read_journal
-from cloudburst.runtime.journal import replay
+from cloudburst.runtime.journal import replay, to_line
 from cloudburst.runtime.protocols import Backend
 from cloudburst.runtime.state import Limits
 from cloudburst.runtime.steps import perform
 from cloudburst.runtime.stores.local import LocalStore
 from cloudburst.runtime.stores.memory import MemoryStore
-from cloudburst.runtime.task import Input, Origin, Output, Plan, Step, Task, TaskId
+from cloudburst.runtime.task import Awaited, Input, Origin, Output, Plan, Step, Task, TaskId
 from tests.assignments import captured, slot, step
 
 LIMITS = Limits(2, 4096, 16384)
@@ -334,7 +334,261 @@ def test_events_are_in_the_journal_before_they_are_acted_on(store):
     assert replay(a_plan, LIMITS, batches[:-1]).status == "running"
 
 
+# ---------------------------------------------------------------- taking up
+
+
+class Killed(BaseException):
+    """The driver is no more."""
+
+
+class MortalBackend(HereBackend):
+    """Kills the driver before its ``dies_at``-th deed, or after it; knows what it was told to do before."""
+
+    def __init__(self, store, faults=None, dies_at=None, before=True):
+        super().__init__(store, faults)
+        self.dies_at, self.before, self.calls = dies_at, before, 0
+        self.tokens, self.attempts = set(), set()
+
+    def workers(self):
+        return []
+
+    def once(self, deed):
+        self.calls += 1
+        if self.calls == self.dies_at and self.before:
+            raise Killed
+        deed()
+        if self.calls == self.dies_at:
+            raise Killed
+
+    def launch(self, shape, count, token):
+        is_known = token in self.tokens
+        self.tokens.add(token)
+        self.once(lambda: None if is_known else super(MortalBackend, self).launch(shape, count, token))
+
+    def assign(self, worker, tasks):
+        fresh = [one for one in tasks if (worker, one.id, one.attempt) not in self.attempts]
+
+        def give():
+            self.attempts.update([(worker, one.id, one.attempt) for one in fresh])
+            if fresh:
+                super(MortalBackend, self).assign(worker, fresh)
+
+        self.once(give)
+
+
+def seen_by(outcome, store):
+    values = [None if target is None else read(target, store) for target in outcome.targets]
+    failures = [(one.task, one.attempt, one.failure.cause) for one in outcome.failures]
+    logs = sorted((task, attempt) for task, attempt, _ in outcome.logs)
+    return outcome.status, values, failures, outcome.skipped, logs, outcome.tasks_done, outcome.attempts
+
+
+MORTAL = {
+    "a chain": (lambda: plan(adding(0), adding(1, 0), adding(2, 1)), {}),
+    "a retry after a while": (
+        lambda: plan(task(0, step("operator", "truediv", 1, 0), retries=1), adding(1), targets=[1]),
+        {},
+    ),
+    "a lost worker": (lambda: plan(adding(0), adding(1, 0)), {TaskId(0): ["lost"], TaskId(1): ["lost"]}),
+}
+
+
+@pytest.mark.parametrize("name", MORTAL)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_driver_killed_at_any_deed_is_taken_up_by_another_with_the_same_end(name, before, monkeypatch):
+    make, faults = MORTAL[name]
+    monkeypatch.setattr(retry, "FIRST_DELAY_S", 0.01)
+    limits = Limits(2, None, None, keep_going=True)
+    store = MemoryStore()
+    whole = seen_by(
+        drive(make(), MortalBackend(store, {task: [*how] for task, how in faults.items()}), store, limits), store
+    )
+    killed = 0
+    for dies_at in range(1, 40):
+        store, journal = MemoryStore(), []
+        backend = MortalBackend(store, {task: [*how] for task, how in faults.items()}, dies_at, before)
+        first = Driver(make(), store, limits, prefix="runs/test")
+        monkeypatch.setattr(first, "_stop_ours", lambda backend: None)
+        try:
+            assert seen_by(first.drive(backend, journal=journal), store) == whole
+        except Killed:
+            killed += 1
+            second = Driver(make(), store, limits, prefix="runs/test")
+            second.take_up(journal)
+            told = []
+            outcome = second.drive(backend, [lambda events, commands: told.append(events)], journal)
+            assert seen_by(outcome, store) == whole
+            assert [to_line(events) for events in told] == journal
+        else:
+            break
+    assert killed == dies_at - 1 > 4
+
+
+def test_a_driver_with_nothing_to_take_up_begins(store):
+    driver = Driver(plan(adding(0)), store, LIMITS, prefix="runs/test")
+    driver.take_up([])
+    assert driver.drive(HereBackend(store)).status == "done"
+
+
+def test_a_run_that_was_over_is_over_at_once(store):
+    journal = []
+    a_plan = plan(adding(0))
+    drive(a_plan, HereBackend(store), store, journal=journal)
+    again = Driver(a_plan, store, LIMITS, prefix="runs/test")
+    again.take_up(journal)
+    backend = HereBackend(store)
+    outcome = again.drive(backend, journal=(more := []))
+    assert (outcome.status, outcome.tasks_done, outcome.workers_started) == ("done", 1, 1)
+    assert (backend.deeds, more) == ([], [])
+
+
+def test_a_run_that_was_cancelled_stays_so_with_its_reason(store):
+    journal = []
+    first = Driver(plan(adding(0)), store, LIMITS, prefix="runs/test")
+    first.cancel("changed my mind")
+    first.drive(HereBackend(store), journal=journal)
+    again = Driver(plan(adding(0)), store, LIMITS, prefix="runs/test")
+    again.take_up(journal)
+    outcome = again.drive(HereBackend(store))
+    assert (outcome.status, outcome.reason) == ("cancelled", "changed my mind")
+
+
+def test_who_takes_a_run_up_is_told_of_its_workers(store):
+    limits = Limits(2, None, None, shaped=True)
+    driver = Driver(plan(adding(0), adding(1, 0)), store, limits, prefix="runs/test")
+    driver.take_up([to_line([]), to_line([Hello("h0", Size(1024, 2048))])])
+    queue = ((TaskId(0), 1), (TaskId(1), 1))
+    assert driver.standing == ({"h0": Size(1024, 2048)}, {"h0": queue}, {"1": Size(1024, 2048)})
+
+
+# ---------------------------------------------------------------- machines of their own
+
+
+class ShapedBackend(HereBackend):
+    """Each worker has a machine of its own; what awaits a failed attempt goes without a word."""
+
+    made: Any = None
+
+    def shape(self, worker):
+        return Size(1024, 2048)
+
+    def launch(self, shape, count, token):
+        super().launch(shape, count, token)
+        self.news = [Hello(event.worker, shape) for event in self.news]
+
+    def outcome(self, worker, queue):
+        self.made = self.made or {}
+        first = queue[0]
+        inputs = [
+            self.made[one.task, one.attempt][one.output] if isinstance(one, Awaited) else one for one in first.inputs
+        ]
+        queue[0] = first._replace(inputs=tuple(inputs))
+        event = super().outcome(worker, queue)
+        if isinstance(event, Ended):
+            self.made[event.task, event.attempt] = event.artifacts
+            if event.failure is not None:
+                out = {(event.task, event.attempt)}
+                for one in tuple(queue):
+                    if any(isinstance(read, Awaited) and read[:2] in out for read in one.inputs):
+                        out.add((one.id, one.attempt))
+                        queue.remove(one)
+        return event
+
+
+SHAPED = Limits(2, None, None, shaped=True)
+
+
+def test_what_was_sent_ahead_is_performed_with_what_the_worker_made(store):
+    backend = ShapedBackend(store)
+    outcome = drive(plan(adding(0), adding(1, 0), adding(2, 1)), backend, store, SHAPED)
+    assert [read(target, store) for target in outcome.targets] == [3]
+    assert [deed[0] for deed in backend.deeds] == ["launch", "assign"]
+
+
+def test_what_was_withdrawn_is_not_waited_for(store):
+    backend = ShapedBackend(store)
+    outcome = drive(plan(failing(0), adding(1, 0), adding(2, 1)), backend, store, SHAPED)
+    assert outcome.status == "failed"
+    assert outcome.skipped == (TaskId(1), TaskId(2))
+    assert [deed[0] for deed in backend.deeds] == ["launch", "assign"]  # the idle worker is not stopped
+    assert backend.workers() == ["h0"]
+
+
+def test_workers_that_are_up_are_told_with_their_machines(store):
+    backend = ShapedBackend(store)
+    drive(plan(adding(0)), backend, store, SHAPED)
+    assert drive(plan(adding(0)), backend, store, SHAPED).workers_started == 0
+
+
+def test_a_task_gives_its_worker_what_it_needs_beside_its_values(store):
+    given = []
+
+    class Watching(HereBackend):
+        def assign(self, worker, tasks):
+            given.extend(tasks)
+            super().assign(worker, tasks)
+
+    extra = {"environment": (("A", "1"),), "secrets": (("B", "arn"),), "timeout_s": 9.0}
+    drive(plan(adding(0, **extra)), Watching(store), store)
+    [assignment] = given
+    assert (assignment.environment, assignment.secrets) == ((("A", "1"),), (("B", "arn"),))
+    assert (assignment.timeout_s, assignment.stage_step, assignment.stage) == (9.0, 0, "stage")
+
+
+def test_what_is_waited_for_is_told(store):
+    class Scarce(ShapedBackend):
+        refusals = 0
+
+        def launch(self, shape, count, token):
+            if self.refusals < 2:
+                self.refusals += 1
+                self.news.append(LaunchFailed(token, count, "none there", "capacity"))
+            else:
+                super().launch(shape, count, token)
+
+    told = []
+    driver = Driver(plan(adding(0)), store, Limits(1, None, None, shaped=True, launch_delay_s=0.01), prefix="runs/test")
+    outcome = driver.drive(Scarce(store), [lambda events, commands: told.append(driver.waiting_for)])
+    assert outcome.status == "done"
+    assert told[1] == "1 vCPU, 2 GB: none there"
+    assert told[-1] == driver.waiting_for == ""
+
+
 # ---------------------------------------------------------------- ends
+
+
+@pytest.mark.parametrize("error", [StoreError("no way to the bucket"), Tampered("not what was written")])
+def test_our_own_errors_come_as_they_are_when_all_is_stopped(store, error):
+    backend = HereBackend(store, {TaskId(0): [error]})
+    with pytest.raises(type(error)) as caught:
+        drive(plan(adding(0), adding(1)), backend, store)
+    assert caught.value is error
+    assert [worker for worker, queue in backend.queues.items() if queue] == []
+
+
+def test_the_first_error_is_told_where_stopping_fails_too(store):
+    class Deaf(HereBackend):
+        def poll(self, timeout_s):
+            raise StoreError("no way to the bucket")
+
+        def stop(self, workers):
+            raise StoreError("still none")
+
+    with pytest.raises(StoreError, match="no way to the bucket") as caught:
+        drive(plan(adding(0)), Deaf(store), store)
+    assert caught.value.__notes__ == ["What was running could not be stopped: StoreError: still none"]
+
+
+def test_an_interrupt_stops_what_is_running_and_comes_as_it_is(store):
+    backend = HereBackend(store)
+
+    def interrupt(events, commands):
+        if any(isinstance(command, Assign) for command in commands):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        drive(plan(adding(0), adding(1)), backend, store, observe=[interrupt])
+    assert [worker for worker, queue in backend.queues.items() if queue] == []
 
 
 def test_an_error_in_the_backend_ends_the_run_as_ours_with_nothing_left_running(store):

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudburst.errors import CodecError
-from cloudburst.runtime.events import Began, Cancelled, Due, Ended, Failure, Gone, Hello, LaunchFailed
+from cloudburst.resources import Size
+from cloudburst.runtime.events import (
+    Began,
+    Cancelled,
+    Cause,
+    Due,
+    Ended,
+    Failure,
+    Gone,
+    Hello,
+    LaunchCause,
+    LaunchFailed,
+)
 from cloudburst.runtime.journal import from_line, read, replay, to_line
 from cloudburst.runtime.state import Limits, State
 from cloudburst.runtime.task import Artifact, TaskId
 from tests.runtime.plans import plan, task
 
+GONE = ["lost", "memory", "timeout", "reclaimed", "host", "stopped"]
 LIMITS = Limits(workers=1, cpu=None, memory_mib=None)
 
 text, count = st.text(max_size=5), st.integers(0, 10**9)
 some_seconds = st.floats(0, 1e6)
 ids = st.builds(TaskId, count, st.integers(-1, 10**6))
-leaves = st.builds(Artifact, text, st.binary(max_size=9) | text, count)
+checksums = st.none() | st.binary(min_size=32, max_size=32)
+leaves = st.builds(Artifact, text, st.binary(max_size=9) | text, count, checksums)
+sizes = st.builds(
+    Size, st.none() | count, st.none() | count, st.none() | st.integers(21, 200), st.sampled_from([None, True, False])
+)
 artifacts = st.recursive(
     leaves,
     lambda parts: st.builds(Artifact, st.just("parts"), st.lists(parts, max_size=3).map(tuple), count),
     max_leaves=5,
 )
-causes = st.sampled_from(["raised", "refused", "lost", "memory", "timeout", "launch"])
+causes = st.sampled_from(get_args(Cause))
 failures = st.builds(
     Failure, causes, text, st.none() | count, st.none() | st.binary(max_size=9), text, st.none() | some_seconds
 )
 logs = st.none() | st.tuples(text, count, count)
 events = st.one_of(
-    st.builds(Hello, text),
+    st.builds(Hello, text, st.none() | sizes),
     st.builds(Began, text, ids, count),
     st.builds(
         Ended,
@@ -45,9 +63,9 @@ events = st.one_of(
         some_seconds,
         logs,
     ),
-    st.builds(Gone, text, st.sampled_from(["lost", "memory", "timeout", "stopped"]), text, st.none() | ids, logs),
-    st.builds(LaunchFailed, text, count, text),
-    st.builds(Due, st.none() | ids),
+    st.builds(Gone, text, st.sampled_from(GONE), text, st.none() | ids, logs),
+    st.builds(LaunchFailed, text, count, text, st.sampled_from(get_args(LaunchCause))),
+    st.builds(Due, st.none() | ids, st.none() | sizes),
     st.builds(Cancelled, text),
 )
 
@@ -77,7 +95,8 @@ def test_events_come_back_equal_and_of_their_types(batch):
         '{"v": 1}',
         '{"v": 1, "events": [["Hello"]]}',
         '{"v": 1, "events": [["Farewell", "w1"]]}',
-        '{"v": 1, "events": [["Hello", "w1", 2]]}',
+        '{"v": 1, "events": [["Hello", "w1", null, 2]]}',
+        '{"v": 1, "events": [["Hello", "w1", [1, 2, 3, 4, 5]]]}',
         '{"v": 1, "events": [["Due", {"b": "?"}]]}',
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from cloudburst.resources import Size
 from cloudburst.runtime.limits import Limits
-from cloudburst.runtime.retry import Attempts, Tries, judge
+from cloudburst.runtime.retry import MOST_HOST, MOST_RECLAIMED, Attempts, Tries, judge
 from cloudburst.runtime.task import TaskId
 from tests.runtime.plans import SMALL, task
 
@@ -67,8 +67,30 @@ def test_out_of_memory_where_memory_is_not_limited_goes_up_by_steps():
     assert [one.again for one in verdicts("memory", size=Size(16384, 122880), limits=limits)] == [False]
 
 
-def test_what_could_not_be_launched_is_not_tried_again():
-    assert [one.again for one in verdicts("launch", retries=5)] == [False]
+@pytest.mark.parametrize("cause", ["launch", "tampered"])
+def test_what_could_not_be_launched_or_was_tampered_with_is_not_tried_again(cause):
+    assert [one.again for one in verdicts(cause, retries=5)] == [False]
+
+
+def test_spare_capacity_that_is_taken_back_three_times_is_had_on_demand_then():
+    spot = SMALL._replace(spot=True)
+    found = verdicts("reclaimed", size=spot)
+    assert [one.tries.size.spot for one in found[:3]] == [True, True, False]
+    assert [one.again for one in found] == [True] * (MOST_RECLAIMED + MOST_HOST) + [False]
+    assert found[-1].tries.failed == MOST_RECLAIMED + MOST_HOST + 1
+
+
+def test_a_fault_of_the_host_costs_no_retry_of_the_users():
+    assert [one.again for one in verdicts("host")] == [True] * MOST_HOST + [False]
+    assert [one.again for one in verdicts("reclaimed", size=SMALL._replace(spot=False))] == [True] * MOST_HOST + [False]
+    assert {one.delay_s for one in verdicts("host")} == {0.0}
+
+
+def test_out_of_memory_on_a_machine_of_its_own_goes_up_to_the_largest_there_is():
+    limits = Limits(2, 4096, 4096, shaped=True, memory_steps=9)
+    found = verdicts("memory", size=Size(16384, 65536, 50, True), limits=limits)
+    sizes = [one.tries.size for one in found if one.again]
+    assert sizes == [Size(16384, 98304, 50, True), Size(16384, 122880, 50, True)]
 
 
 def test_attempts_have_numbers_of_their_own_but_only_failures_count():
@@ -82,3 +104,4 @@ def test_attempts_have_numbers_of_their_own_but_only_failures_count():
     assert attempts.size(name, SMALL) == Size(1024, 3072)
     assert attempts.size(TaskId(1), SMALL) == SMALL
     assert attempts.count(TaskId(1)) == 0
+    assert (attempts.current(name), attempts.current(TaskId(1))) == (3, 1)

@@ -105,9 +105,9 @@ def test_a_worker_that_made_way_is_neither_given_anything_nor_mourned():
 
 def test_a_worker_that_was_not_asked_for_counts_for_the_first_that_was():
     state, _ = begun(task(0), task(1, size=DOUBLE))
-    assert state.on(Hello("old", LARGE)) == []
-    assert state.on(Hello("w1", SMALL)) == [assign("w1", (0, 1)), Launch(DOUBLE, 1, "3")] or True
-    assert state._launches.coming == sum(state._launches.coming_shapes.values())
+    assert state.on(Hello("old", Size(8192, 16384))) == [Launch(SMALL, 1, "3")]
+    assert state.on(Hello("w1", SMALL), Hello("w2", SMALL)) == [assign("w2", (0, 1)), Launch(DOUBLE, 1, "4")]
+    assert state._launches.coming == sum(state._launches.coming_shapes.values()) == 1
 
 
 def test_only_what_is_awaited_can_be_refused():
@@ -198,12 +198,12 @@ def test_the_settings_are_wrong_for_every_shape():
 
 
 def test_where_others_are_at_work_they_have_a_while_to_end():
-    state, _ = begun(task(0), task(1, size=LARGE), task(2), workers=2, keep_going=True, grace_s=3.0)
+    state, _ = begun(task(0), task(1, size=LARGE), task(2), workers=3, keep_going=True, grace_s=3.0)
     state.on(Hello("w1", SMALL))
     assert state.on(refused(2, "never")) == [Delay(None, 3.0)]
     assert state.on(made(0)) == [Finish("failed")]
     assert told(state) == [(1, "launch", "no never")]
-    state, _ = begun(task(0), task(1, size=LARGE), task(2), workers=2, grace_s=3.0)
+    state, _ = begun(task(0), task(1, size=LARGE), task(2), workers=3, grace_s=3.0)
     state.on(Hello("w1", SMALL))
     assert state.on(refused(2, "never")) == [Delay(None, 3.0)]
     assert state.on(Due(None)) == [Stop(("w1",)), Finish("failed")]

@@ -30,25 +30,28 @@ def refusal(call, **asked):
     return refused.value.response["Error"]["Code"], refused.value.response["Error"]["Message"]
 
 
+INVALID, CLIENT = "InvalidParameterException", "ClientException"
+NOWHERE = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+NOBODY = "arn:aws:iam::123456789012:role/other"
 REFUSED = {
-    "a size that Fargate lacks": ({"overrides": {"cpu": "256", "memory": "4096"}}, "InvalidParameterException", "No Fargate configuration"),
-    "a size that is no number": ({"overrides": {"cpu": "one"}}, "InvalidParameterException", "Invalid 'cpu' or 'memory'"),
-    "too little storage": ({"overrides": {"ephemeralStorage": {"sizeInGiB": 20}}}, "InvalidParameterException", "Ephemeral storage"),
-    "too much storage": ({"overrides": {"ephemeralStorage": {"sizeInGiB": 201}}}, "InvalidParameterException", "Ephemeral storage"),
-    "overrides that are too long": ({"environment": {"X": "x" * 8192}}, "InvalidParameterException", "at most 8192"),
-    "eleven tasks": ({"count": 11}, "InvalidParameterException", "between 1 and 10"),
-    "a long startedBy": ({"startedBy": "x" * 37}, "InvalidParameterException", "startedBy"),
-    "a long clientToken": ({"clientToken": "x" * 65}, "InvalidParameterException", "clientToken"),
-    "many tags": ({"tags": [{"key": str(n), "value": ""} for n in range(51)]}, "InvalidParameterException", "tags"),
-    "an unknown container": ({"overrides": {"containerOverrides": [{"name": "other"}]}}, "InvalidParameterException", "container named other"),
-    "two ways to launch": ({"spot": True, "launchType": "FARGATE"}, "InvalidParameterException", "but not both"),
-    "no way to launch": ({"launchType": None}, "InvalidParameterException", "No Container Instances"),
+    "a size that Fargate lacks": ({"overrides": {"memory": "4096"}}, INVALID, "No Fargate configuration"),
+    "a size that is no number": ({"overrides": {"cpu": "one"}}, INVALID, "Invalid 'cpu' or 'memory'"),
+    "too little storage": ({"overrides": {"ephemeralStorage": {"sizeInGiB": 20}}}, INVALID, "Ephemeral storage"),
+    "too much storage": ({"overrides": {"ephemeralStorage": {"sizeInGiB": 201}}}, INVALID, "Ephemeral storage"),
+    "overrides that are too long": ({"environment": {"X": "x" * 8192}}, INVALID, "at most 8192"),
+    "eleven tasks": ({"count": 11}, INVALID, "between 1 and 10"),
+    "a long startedBy": ({"startedBy": "x" * 37}, INVALID, "startedBy"),
+    "a long clientToken": ({"clientToken": "x" * 65}, INVALID, "clientToken"),
+    "many tags": ({"tags": [{"key": str(n), "value": ""} for n in range(51)]}, INVALID, "tags"),
+    "an unknown container": ({"overrides": {"containerOverrides": [{"name": "b"}]}}, INVALID, "container named b"),
+    "two ways to launch": ({"spot": True, "launchType": "FARGATE"}, INVALID, "but not both"),
+    "no way to launch": ({"launchType": None}, INVALID, "No Container Instances"),
     "an unknown cluster": ({"cluster": "other"}, "ClusterNotFoundException", "Cluster not found"),
-    "an unknown definition": ({"taskDefinition": "other"}, "ClientException", "TaskDefinition not found"),
-    "an unknown subnet": ({"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}, "InvalidParameterException", "InvalidSubnetID"),
-    "no subnet": ({"networkConfiguration": None}, "InvalidParameterException", "Network Configuration"),
-    "an unknown role": ({"overrides": {"taskRoleArn": "arn:aws:iam::123456789012:role/other"}}, "ClientException", "unable to assume the role"),
-}  # fmt: skip
+    "an unknown definition": ({"taskDefinition": "other"}, CLIENT, "TaskDefinition not found"),
+    "an unknown subnet": ({"networkConfiguration": NOWHERE}, INVALID, "InvalidSubnetID"),
+    "no subnet": ({"networkConfiguration": None}, INVALID, "Network Configuration"),
+    "an unknown role": ({"overrides": {"taskRoleArn": NOBODY}}, CLIENT, "unable to assume the role"),
+}
 
 
 @pytest.mark.parametrize(("asked", "code", "words"), REFUSED.values(), ids=REFUSED)
