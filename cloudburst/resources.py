@@ -53,7 +53,7 @@ class Size(NamedTuple):
 
     def __str__(self) -> str:
         storage = f", {self.storage} GB disk" if self.storage is not None else ""
-        spot = "" if self.spot is None else ", Spot" if self.spot else ", on demand"
+        spot = ", Spot" if self.spot else ""
         if self.cpu is None or self.memory is None:
             return f"default size{storage}{spot}"
         memory = f"{self.memory / 1024:g} GB" if self.memory >= 1024 else f"{self.memory} MB"

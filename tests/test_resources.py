@@ -75,7 +75,7 @@ def test_sizes_read_well() -> None:
 
 def test_disk_and_spare_capacity_are_told_where_they_were_asked_for() -> None:
     assert str(Size(1024, 2048, 50, True)) == "1 vCPU, 2 GB, 50 GB disk, Spot"
-    assert str(Size(1024, 2048, spot=False)) == "1 vCPU, 2 GB, on demand"
+    assert str(Size(1024, 2048, spot=False)) == "1 vCPU, 2 GB"
     assert str(Size(storage=50)) == "default size, 50 GB disk"
     assert repr(Size(1024, 2048, 50)) == "Size(cpu=1024, memory=2048, storage=50)"
     assert repr(Size(spot=False)) == "Size(cpu=None, memory=None, spot=False)"

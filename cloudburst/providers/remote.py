@@ -103,7 +103,7 @@ class RemoteProvider(ABC):
             keep_going=keep_going,
             shaped=True,
             reuse=self._linger_s > 0,
-        )
+        ).scaled(settings.time_scale())
 
     def terms(self) -> Terms:
         """How often driver and workers look, and how long they wait."""

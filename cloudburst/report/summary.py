@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cloudburst.graph.facts import Merged
 from cloudburst.report.amounts import counted, duration, volume
 from cloudburst.report.tally import Tally
+from cloudburst.resources import Size
 from cloudburst.runtime.task import Plan
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Summary:
     by_stage: tuple[StageFigures, ...]
     """In plan order."""
     warnings: tuple[str, ...] = ()
-    """What went wrong beside the run."""
+    """What went wrong beside the run, and which stages were short of memory."""
 
     def __str__(self) -> str:
         verb = {"done": "done in", "failed": "failed after", "cancelled": "cancelled after"}[self.status]
@@ -124,8 +125,23 @@ def summarize(plan: Plan, merged: Iterable[Merged], outcome: Outcome, seconds: f
         calls_saved=sum(one.times - 1 for one in saved if one.is_stage),
         ops_saved=sum(one.times - 1 for one in ops if one.label in told),
         by_stage=tuple(figures),
-        warnings=outcome.warnings,
+        warnings=(*outcome.warnings, *_short_of_memory(plan, outcome)),
     )
+
+
+def _short_of_memory(plan: Plan, outcome: Outcome) -> Iterator[str]:
+    """Of each stage that ran out of memory and was done all the same: what to ask for at once."""
+    largest: dict[str, tuple[Size, Size]] = {}
+    for (number, _), size in outcome.enlarged:
+        task = plan.tasks[number]
+        _, so_far = largest.setdefault(task.stage, (task.size, size))
+        largest[task.stage] = task.size, max(so_far, size, key=lambda one: one.memory or 0)
+    for stage, (asked, had) in largest.items():
+        cpu = f"cpu={had.cpu}, " if had.cpu != asked.cpu else ""
+        yield (
+            f"{stage} ran out of memory at {asked}, and was done at {had}: ask for that at once, with "
+            f"{cpu}memory={had.memory}."
+        )
 
 
 def _labels_of_ops(plan: Plan) -> frozenset[str]:

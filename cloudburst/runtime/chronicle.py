@@ -5,7 +5,8 @@
     journals/<run>/plan       the plan, its limits, and what whoever takes the run up has to know
     journals/<run>/<number>   a batch of events as a line (see :mod:`.journal`), written before it is acted on
 
-All of it is signed with the user's own key: only the same user's programs take it for true.
+All of it is signed with the user's own key: only the same user's programs take it for true. Nothing is written over:
+of two programs that go on with one run, the second to write an entry is told of the other.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cloudburst.errors import NotFound
+from cloudburst.errors import NotFound, StoreError
 from cloudburst.runtime import layout
-from cloudburst.runtime.envelope import derive, seal, unseal
+from cloudburst.runtime.envelope import Kind, derive, seal, unseal
+from cloudburst.runtime.patience import LIMIT_S, patiently
 from cloudburst.runtime.protocols import Store
 from cloudburst.runtime.state import Limits
 from cloudburst.runtime.task import Plan
@@ -30,6 +32,8 @@ class Begun(NamedTuple):
     limits: Limits
     pool: str
     """The id of the pool whose workers performed it."""
+    run: str
+    """What the pool's messages call it."""
 
 
 class Chronicle:
@@ -45,10 +49,17 @@ class Chronicle:
         The user's own key.
     pool : str
         The id of the pool whose workers perform it.
+    run : str
+        What the pool's messages call it.
+    patience_s : float
+        How long a store is waited for that cannot be reached.
     """
 
-    def __init__(self, store: Store, prefix: str, secret: bytes, pool: str = "") -> None:
-        self._pool = pool
+    def __init__(
+        self, store: Store, prefix: str, secret: bytes, pool: str = "", run: str = "", patience_s: float = LIMIT_S
+    ) -> None:
+        self._pool, self._run = pool, run
+        self._patience_s = patience_s
         self._store = store
         self._prefix = layout.journal_prefix(prefix)
         self._secret = derive(secret, "journal")
@@ -59,8 +70,8 @@ class Chronicle:
         tasks = [
             replace(task, origins=tuple([origin._replace(code=None) for origin in task.origins])) for task in plan.tasks
         ]
-        body = pickle.dumps((replace(plan, tasks=tuple(tasks), functions=dict(plan.functions)), limits, self._pool), 5)
-        self._put("plan", "plan", body)
+        plain = replace(plan, tasks=tuple(tasks), functions=dict(plan.functions))
+        self._put("plan", "plan", pickle.dumps((plain, limits, self._pool, self._run), 5))
 
     def append(self, line: str) -> None:
         """Write down a batch of events. It is there when this returns."""
@@ -92,6 +103,11 @@ class Chronicle:
             self._number += 1
             yield unseal("journal", key, message, self._secret).decode()
 
-    def _put(self, kind: Any, name: str, body: bytes) -> None:
+    def _put(self, kind: Kind, name: str, body: bytes) -> None:
         key = f"{self._prefix}/{name}"
-        self._store.put(key, [seal(kind, key, body, self._secret)])
+        message = [seal(kind, key, body, self._secret)]
+        if not patiently(lambda: self._store.put(key, message, if_absent=True), self._patience_s):
+            raise StoreError(
+                f"{key} is there already: another program goes on with this run, so this one stops. Wait for that one, "
+                "or compute again."
+            )

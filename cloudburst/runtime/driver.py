@@ -327,4 +327,5 @@ class Driver:
             seconds=seconds,
             workers_started=books.started,
             warnings=tuple(self._warnings),
+            enlarged=tuple(state.enlarged),
         )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from contextlib import suppress
 from typing import Literal
 
 from cloudburst.errors import Tampered
@@ -38,8 +39,7 @@ def seal(kind: Kind, address: str, body: Buffer, secret: bytes) -> bytes:
     >>> unseal("letter", "mail/w1/000001", message, b"secret")
     b'hello'
     """
-    head = {"v": VERSION, "kind": kind, "mac": _code(kind, address, body, secret)}
-    return json.dumps(head).encode() + b"\n" + bytes(body)
+    return _head(kind, address, body, secret) + b"\n" + bytes(body)
 
 
 def unseal(kind: Kind, address: str, message: Buffer, secret: bytes) -> bytes:
@@ -61,28 +61,30 @@ def unseal(kind: Kind, address: str, message: Buffer, secret: bytes) -> bytes:
     Tampered
         If it was not written for this place by somebody who has the key.
     """
-    data = bytes(message)
-    line, _, body = data.partition(b"\n")
-    wrong = "it has no head"
-    if len(line) <= _LONGEST_HEAD:
-        try:
-            head = json.loads(line)
-        except ValueError:
-            head = None
-        if isinstance(head, dict):
-            if head.get("v") != VERSION:
-                wrong = f"it has version {head.get('v')!r}, and version {VERSION} is what is known here"
-            elif hmac.compare_digest(str(head.get("mac")).encode(), _code(kind, address, body, secret).encode()):
-                return body
-            else:
-                wrong = "its signature does not hold"
+    line, _, body = bytes(message).partition(b"\n")
+    if hmac.compare_digest(line, _head(kind, address, body, secret)):
+        return body
     raise Tampered(
-        f"{address} is not what was written there: {wrong}. Nothing of it was used. Somebody else can write to this "
-        "storage: look who has access to it, and use another prefix or bucket."
+        f"{address} is not what was written there: {_wrong(line)}. Nothing of it was used. Somebody else can write to "
+        "this storage: look who has access to it, and use another prefix or bucket."
     )
 
 
-def _code(kind: str, address: str, body: Buffer, secret: bytes) -> str:
+def _head(kind: str, address: str, body: Buffer, secret: bytes) -> bytes:
+    """The one line that may stand above a body."""
     code = hmac.new(secret, f"{kind}\0{address}\0".encode(), hashlib.sha256)
     code.update(body)
-    return code.hexdigest()
+    return json.dumps({"v": VERSION, "kind": kind, "mac": code.hexdigest()}).encode()
+
+
+def _wrong(line: bytes) -> str:
+    """What is to be said of a head that is not the one."""
+    head = None
+    if len(line) <= _LONGEST_HEAD:
+        with suppress(ValueError, RecursionError):
+            head = json.loads(line)
+    if not isinstance(head, dict):
+        return "it has no head"
+    if head.get("v") != VERSION:
+        return f"it has version {head.get('v')!r:.20}, and version {VERSION} is what is known here"
+    return "its signature does not hold"

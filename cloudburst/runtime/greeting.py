@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from platform import python_version
+from platform import machine, python_version
 from typing import Any
 
 from cloudburst.errors import ImageError
@@ -13,6 +15,35 @@ from cloudburst.errors import ImageError
 _ALWAYS = ("cloudburst", "cloudpickle", "numpy", "pandas", "pyarrow")
 _MODULES = {"scikit-learn": "sklearn", "pillow": "PIL", "pyyaml": "yaml", "python-dateutil": "dateutil"}
 """Modules that are not called as their packages are."""
+
+
+_INSTALLED = ".dist-info"
+
+
+def introduction() -> dict[str, Any]:
+    """What a worker says of itself with its hello.
+
+    >>> sorted(introduction())
+    ['machine', 'packages', 'python']
+    """
+    return {"python": python_version(), "machine": machine(), "packages": installed()}
+
+
+def installed() -> dict[str, str]:
+    """Versions of all packages by name, as the names of their directories tell: to read what is in them takes longer.
+
+    >>> from importlib.metadata import version
+    >>> installed()["cloudpickle"] == version("cloudpickle")
+    True
+    """
+    packages: dict[str, str] = {}
+    for path in reversed(sys.path):  # what comes first is what is imported
+        with suppress(OSError):  # no directory
+            for name in os.listdir(path or "."):
+                if name.endswith(_INSTALLED) and "-" in name:
+                    package, _, version_text = name.removesuffix(_INSTALLED).rpartition("-")
+                    packages[package.lower().replace("_", "-").replace(".", "-")] = version_text
+    return packages
 
 
 def check_python(image: str, python: str) -> None:

@@ -29,6 +29,8 @@ class Letter(NamedTuple):
     elsewhere: dict[str, tuple[str, bytes]]
     """Those that are too large for a letter: by id their key, and the SHA-256 of what lies there."""
     tasks: tuple[Assignment, ...]
+    is_last: bool = False
+    """The worker is to end, whatever it is at: what SIGTERM alone would leave open."""
 
     def as_bytes(self) -> bytes:
         """The body of the envelope."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from cloudburst.errors import InternalError
 from cloudburst.resources import Size
@@ -61,6 +62,16 @@ class Limits:
     def machine(self) -> tuple[int, int]:
         """CPU units and MiB that there are; 0 where there is no limit, for nothing is charged there."""
         return (0, 0) if self.shaped else (self.cpu or 0, self.memory_mib or 0)
+
+    def scaled(self, scale: float) -> Self:
+        """The same with what waits for AWS shortened by a factor.
+
+        >>> Limits(1, None, None).scaled(0.1).quota_wait_s
+        180.0
+        """
+        if scale == 1.0:
+            return self
+        return replace(self, launch_delay_s=self.launch_delay_s * scale, quota_wait_s=self.quota_wait_s * scale)
 
     def charge(self, size: Size) -> tuple[int, int]:
         """CPU units and MiB that a task of a size takes up; what is larger than the machine takes all of it.

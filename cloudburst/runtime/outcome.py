@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from cloudburst.resources import Size
 from cloudburst.runtime.retry import Failed
 from cloudburst.runtime.state import State
 from cloudburst.runtime.steps import kept_outputs
@@ -39,6 +40,8 @@ class Outcome(NamedTuple):
     workers_started: int
     warnings: tuple[str, ...]
     """What went wrong beside the run: an observer that raised, results that could not be deleted."""
+    enlarged: tuple[tuple[TaskId, Size], ...] = ()
+    """Tasks that ran out of memory, and the size at which they were done."""
 
 
 def finished(state: State) -> Iterator[tuple[bytes, Artifact]]:

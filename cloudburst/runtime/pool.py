@@ -10,10 +10,11 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Self
 
 from cloudburst.errors import NotFound, StoreError
 from cloudburst.runtime import layout
-from cloudburst.runtime.envelope import derive, seal
+from cloudburst.runtime.envelope import derive, seal, unseal
 from cloudburst.runtime.identity import pool_variable
 from cloudburst.runtime.lease import LeaseKeeper, lease_key
 from cloudburst.runtime.protocols import Store
@@ -56,10 +57,42 @@ class Pool:
 
     def open(self) -> None:
         """Write the terms and the lease, and have it renewed from now on."""
-        key = f"{self.prefix}/pool"
+        key = pool_key(self.prefix)
         body = json.dumps(self.terms.as_json()).encode()
         self.store.put(key, [seal("pool", key, body, self.secret)])
-        self._keeper = LeaseKeeper(self.store, self.prefix, self.secret, self.terms.lease_interval_s)
+        self._keep()
+
+    @classmethod
+    def found(cls, store: Store, user: str, secret: bytes, id: str) -> Self:  # noqa: A002
+        """A pool that another program of this user has opened and is no more there for.
+
+        Raises
+        ------
+        NotFound
+            If it was closed, or cleaned up.
+        Tampered
+            If it was not this user who opened it.
+        """
+        pool = cls(store, user, secret, Terms(), id)
+        key = pool_key(pool.prefix)
+        pool.terms = Terms.of_json(json.loads(unseal("pool", key, store.get(key), pool.secret)))
+        return pool
+
+    def take_up(self) -> None:
+        """Have the lease of a pool that was found renewed from now on.
+
+        Raises
+        ------
+        StoreError
+            If it is closed.
+        """
+        self._keep()
+
+    def _keep(self) -> None:
+        terms = self.terms
+        self._keeper = LeaseKeeper(
+            self.store, self.prefix, self.secret, terms.lease_interval_s, terms.lease_limit_s
+        )
 
     def check(self) -> None:
         """See whether the lease is still renewed.
@@ -81,6 +114,11 @@ class Pool:
     def remove(self) -> None:
         """Remove all that it has in the store. A worker that is still up takes a lease that is gone for a closed one."""
         remove_all(self.store, self.prefix + "/")
+
+
+def pool_key(prefix: str) -> str:
+    """Where a pool's terms lie."""
+    return f"{prefix}/pool"
 
 
 def leftovers(store: Store, user: str, limit_s: float, mine: str = "") -> Iterator[tuple[str, str]]:
@@ -105,14 +143,17 @@ def leftovers(store: Store, user: str, limit_s: float, mine: str = "") -> Iterat
         # What comes after all keys of the last pool on the page: "0" is the character after "/".
         after = "/".join(page[-1].split("/")[:3]) + "0"
     for prefix in sorted(seen - {mine}):
-        try:
-            is_over = store.age_s(lease_key(prefix)) > limit_s
-        except NotFound:  # its driver was killed before it wrote one, or is closing it now
-            is_over = False
-            with suppress(NotFound):
-                is_over = store.age_s(f"{prefix}/pool") > limit_s
-        if is_over:
-            yield prefix.rpartition("/")[2].partition("-")[2], prefix
+        pool = prefix.rpartition("/")[2].partition("-")[2]
+        if prefix == layout.pool_prefix(user, pool) and _is_over(store, prefix, limit_s):
+            yield pool, prefix
+
+
+def _is_over(store: Store, prefix: str, limit_s: float) -> bool:
+    """Whether nobody has renewed the lease for too long; without one, whether all that there is, is as old."""
+    for key in (lease_key(prefix), pool_key(prefix), *store.list(prefix + "/")[:1]):
+        with suppress(NotFound):  # its driver was killed before it wrote one, or is closing it now
+            return store.age_s(key) > limit_s
+    return False
 
 
 def remove_all(store: Store, prefix: str) -> None:

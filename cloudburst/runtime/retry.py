@@ -177,6 +177,10 @@ class Attempts:
         tries = self.tries.get(task)
         return tries.failed if tries else 0
 
+    def enlarged(self) -> list[tuple[TaskId, Size]]:
+        """Those that have run out of memory, and the size that each was tried at last, in plan order."""
+        return sorted([(task, tries.size) for task, tries in self.tries.items() if tries.memory])
+
     def size(self, task: TaskId, first: Size) -> Size:
         """The size that a task is tried at next, if it was tried at ``first`` in the beginning."""
         tries = self.tries.get(task)

@@ -1,13 +1,13 @@
 """One performer at a time: what a worker on a machine of its own runs the user's code in.
 
 The performer is supervised as on the user's own machine, by pipes. It gets one task after another. It is started anew
-when it has ended in the middle of a task, when a task needs another environment, and when memory ran out in one that
-had performed others before: what those left behind may be to blame, so the task is tried once more from a clean start.
+when it has ended in the middle of a task, when a task needs another environment, when what it has printed fills the
+disk, and when memory ran out in one that had performed others before: what those left behind may be to blame, so the
+task is tried once more from a clean start.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
@@ -19,12 +19,15 @@ from cloudburst.runtime import layout, logs
 from cloudburst.runtime.backends.local import LocalBackend
 from cloudburst.runtime.events import Ended, Event, Failure, Gone, Hello, LaunchFailed
 from cloudburst.runtime.kinship import tree_mib
+from cloudburst.runtime.onward import Onward, printed
 from cloudburst.runtime.protocols import Assignment
 from cloudburst.runtime.task import Function
 
 _SAMPLE_S = 0.25
-_ONWARD = 10 << 20
-_STDOUT = 1
+_SAMPLE_SHARE = 20
+"""To look at the memory of many processes takes its time: of all time no more than a part in so many."""
+_MOST_PRINTED = 256 << 20
+"""Bytes of its log from which a performer makes way for another, and the log goes."""
 
 
 class Performed(NamedTuple):
@@ -60,11 +63,9 @@ class Solo:
         self._is_second_try = False
         self._environment: tuple[tuple[str, str], ...] = ()
         self._began = 0.0
-        self._sampled_at = 0.0
+        self._sample_at = 0.0
         self._peak_mib = 0.0
-        self._told = 0
-        """How much of its log went onward."""
-        self._told_of_task = 0
+        self._onward = Onward()
         self._backend.equip(self._functions)
         self._launch()
 
@@ -79,9 +80,16 @@ class Solo:
         return self._at or self._next
 
     def begin_run(self) -> None:
-        """Forget the functions of the run before."""
+        """Forget the run before: its functions, and what of it is still being performed."""
         self._functions.clear()
+        self._next = None
+        if self._at is not None:
+            self._at = None
+            self._end_performer()
+        for event in self._backend.poll(0.0):
+            self._see(event)
         self._backend.equip(self._functions)
+        self._find_performer()
 
     def learn(self, payloads: Mapping[str, bytes]) -> None:
         """Take functions in that later tasks name."""
@@ -92,7 +100,7 @@ class Solo:
         if not self.is_free:
             raise InternalError("A performer was given a task while it was at another.")
         self._next, self._is_second_try = assignment, False
-        if self._performed and assignment.environment != self._environment:
+        if self._performed and (assignment.environment != self._environment or self._has_printed_much):
             self._end_performer()
         self._begin()
 
@@ -103,7 +111,7 @@ class Solo:
             if (one := self._see(event)) is not None:
                 performed.append(one)
         self._sample()
-        self._tell()
+        self._onward.go()
         return performed
 
     def wake(self) -> None:
@@ -119,6 +127,29 @@ class Solo:
     def _launch(self) -> None:
         self._backend.launch(Size(), 1, "performer")
 
+    def _find_performer(self) -> None:
+        """A backend that begins a run forgets what it had not told: see which performer there is."""
+        if self._performer is not None and self._backend.pid(self._performer) is None:
+            self._performer = None
+        if self._performer is None:
+            up = self._backend.workers()
+            if up:
+                self._came(up[0])
+            elif not self._backend.has_workers:
+                self._launch()
+
+    def _came(self, performer: str) -> None:
+        self._performer, self._performed = performer, 0
+        self._onward.follow(layout.log_path(self._directory, performer))
+        self._begin()
+
+    @property
+    def _has_printed_much(self) -> bool:
+        return self._performer is not None and logs.size(self._log(self._performer)) > _MOST_PRINTED
+
+    def _log(self, performer: str) -> Path:
+        return layout.log_path(self._directory, performer)
+
     def _end_performer(self) -> None:
         if self._performer is not None:
             self._backend.stop([self._performer])
@@ -129,13 +160,13 @@ class Solo:
             return
         self._at, self._next = self._next, None
         self._environment = self._at.environment
-        self._began, self._peak_mib, self._told_of_task = monotonic(), 0.0, 0
+        self._began, self._peak_mib = monotonic(), 0.0
+        self._onward.next_task()
         self._backend.assign(self._performer, [self._at])
 
     def _see(self, event: Event) -> Performed | None:
         if isinstance(event, Hello):
-            self._performer, self._performed, self._told = event.worker, 0, 0
-            self._begin()
+            self._came(event.worker)
         elif isinstance(event, LaunchFailed):
             raise InternalError(f"The performer of this worker did not start: {event.detail}")
         elif isinstance(event, Ended):
@@ -146,12 +177,19 @@ class Solo:
         return None
 
     def _gone(self, event: Gone) -> Performed | None:
+        performed = self._lost(event)
         self._performer = None
+        self._log(event.worker).unlink(missing_ok=True)
         self._launch()
+        return performed
+
+    def _lost(self, event: Gone) -> Performed | None:
+        """What becomes of the task that a performer was at when it ended."""
         at = self._at
         if at is None or event.task is None:
             return None
         if event.cause == "memory" and self._performed and not self._is_second_try:
+            self._onward.go()
             self._at, self._next, self._is_second_try = None, at, True
             return None
         cause = "lost" if event.cause == "stopped" else event.cause
@@ -161,43 +199,19 @@ class Solo:
         )
 
     def _over(self, ended: Ended) -> Performed:
-        self._tell()
+        self._onward.go()
         assert self._at is not None
         at, output = self._at, ""
         if ended.log is not None:
             name, start, end = ended.log
-            output = logs.read(layout.log_path(self._directory, name), start, end)
+            output = printed(self._log(name), start, end)
         self._at = None
         return Performed(at, ended._replace(peak_mib=max(ended.peak_mib, self._peak_mib)), output)
 
     def _sample(self) -> None:
         """What the performer has started counts too, and only a look now and then tells of it."""
-        now = monotonic()
-        if self._at is not None and self._performer is not None and now >= self._sampled_at + _SAMPLE_S:
-            self._sampled_at = now
+        began = monotonic()
+        if self._at is not None and self._performer is not None and began >= self._sample_at:
             if (pid := self._backend.pid(self._performer)) is not None:
                 self._peak_mib = max(self._peak_mib, tree_mib(pid))
-
-    def _tell(self) -> None:
-        """Pass on what the performer has printed since, to where this machine's own output goes."""
-        if self._performer is None:
-            return
-        path = layout.log_path(self._directory, self._performer)
-        size = logs.size(path)
-        self._told = min(self._told, size)  # it may have been shortened
-        if size == self._told:
-            return
-        text = logs.read(path, self._told, size).encode()
-        self._told = size
-        room = _ONWARD - self._told_of_task
-        if room > 0:
-            self._told_of_task += len(text)
-            _write(text[:room])
-            if len(text) > room:
-                _write(f"\ncloudburst: this task has printed {_ONWARD >> 20} MB; the rest is not shown.\n".encode())
-
-
-def _write(text: bytes) -> None:
-    view = memoryview(text)
-    while view:
-        view = view[os.write(_STDOUT, view) :]
+            self._sample_at = began + max(_SAMPLE_S, _SAMPLE_SHARE * (monotonic() - began))

@@ -187,6 +187,11 @@ class State:
         return sorted(self._course.failed, key=lambda failed: failed.task)
 
     @property
+    def enlarged(self) -> list[tuple[TaskId, Size]]:
+        """Tasks that ran out of memory, and the size at which they were done, in plan order."""
+        return [(task, size) for task, size in self._attempts.enlarged() if self._course.phases[task] == Phase.DONE]
+
+    @property
     def skipped(self) -> list[TaskId]:
         """Tasks that were not performed because something before them failed, in plan order."""
         return [TaskId(task) for task, phase in enumerate(self._course.phases.tasks) if phase == Phase.SKIPPED]

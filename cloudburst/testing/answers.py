@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
@@ -17,10 +18,14 @@ class Answer(NamedTuple):
     status: int
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = MappingProxyType({})
+    length: int | None = None
+    """Of what a HEAD does not give."""
 
     def send(self, start_response: Any) -> Iterable[bytes]:
         """Give it as a WSGI application does."""
-        headers = [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
+        length = len(self.body) if self.length is None else self.length
+        headers = [("Content-Type", self.content_type), ("Content-Length", str(length)), *self.headers.items()]
         start_response(f"{self.status} {HTTPStatus(self.status).phrase}", headers)
         return [self.body]
 

@@ -27,6 +27,7 @@ from cloudburst.testing.identities import Identities, Who
 from cloudburst.testing.images import Images
 from cloudburst.testing.machines import Fleet, Processes
 from cloudburst.testing.metadata import Metadata
+from cloudburst.testing.objects import Objects
 from cloudburst.testing.operations import Request
 from cloudburst.testing.script import Faults, Script
 from cloudburst.testing.server import Gate, Server
@@ -182,6 +183,7 @@ class FakeAWS:
             Admission(account, identities, script, enforced=self._is_enforced),
             Accidents(script, clock),
             images.address,
+            Objects(account),
             ecs.handle,
         ]
         agent.begin()

@@ -31,8 +31,7 @@ def calls_until_refused(rates, operation):
     for number in range(1000):
         try:
             rates.call(operation)
-        except Refusal as refusal:
-            assert (refusal.code, refusal.message) == ("ThrottlingException", "Rate exceeded")
+        except Refusal:
             return number
     raise AssertionError("no limit")
 
@@ -74,13 +73,15 @@ def test_launches_on_demand_and_spot_are_apart(clock):
 
 
 def test_a_call_too_many_is_throttled_for_real():
-    with FakeAWS() as aws:
+    def refused():
+        with pytest.raises(ClientError, match="ThrottlingException.*Rate exceeded"):
+            ecs.create_cluster(clusterName="another")
+
+    with FakeAWS(time_scale=1000.0):
         ecs = boto3.client("ecs", config=Config(retries={"max_attempts": 0}))
         for _ in range(20):
             ecs.create_cluster(clusterName="another")
-        with pytest.raises(ClientError, match="ThrottlingException"):
-            for _ in range(20):
-                ecs.create_cluster(clusterName="another")
+        refused()
 
 
 def test_a_quota_holds_until_tasks_have_ended():

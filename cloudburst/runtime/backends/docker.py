@@ -227,17 +227,17 @@ class DockerFleet:
 
     def _sweep(self) -> None:
         """Remove the ended containers of drivers on this host that are no more."""
-        host, _, _ = _driver().rpartition(":")
-        listed = self.engine.containers(
-            f"label={DRIVER_LABEL}", format_=f'{{{{.ID}}}}\t{{{{.State}}}}\t{{{{.Label "{DRIVER_LABEL}"}}}}'
-        )
-        left = [
-            container
-            for container, state, driver in listed
-            if state in _OVER and driver.startswith(f"{host}:") and not _is_alive(driver.rpartition(":")[2])
-        ]
-        if left:
-            with suppress(EngineRefused):  # another driver sweeps them at this moment
+        listed = self.engine.containers(f"label={DRIVER_LABEL}", format_="{{.ID}}\t{{.State}}")
+        if not (ended := [container for container, state in listed if state in _OVER]):
+            return
+        driver = f'{{{{.Id}}}}\t{{{{index .Config.Labels "{DRIVER_LABEL}"}}}}'
+        host = _driver().rpartition(":")[0]
+        with suppress(EngineRefused):  # another driver sweeps them at this moment
+            told = self.engine.ask(
+                "inspect", "--type=container", f"--format={driver}", *ended, about="look who left it"
+            )
+            left = [container for container, whose in map(str.split, told.splitlines()) if _is_no_more(whose, host)]
+            if left:
                 self.engine.remove(left)
 
     # ------------------------------------------------------------ watching
@@ -340,11 +340,14 @@ def _driver() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _is_alive(pid: str) -> bool:
+def _is_no_more(driver: str, host: str) -> bool:
+    on, _, pid = driver.rpartition(":")
+    if on != host:
+        return False
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
         return True
-    return True
+    except PermissionError:  # somebody else's
+        return False
+    return False

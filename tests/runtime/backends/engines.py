@@ -26,7 +26,7 @@ if arguments[0] == "run":
     (containers / arguments[arguments.index("--name") + 1]).write_text("running")
 elif arguments[0] == "ps":
     for one in sorted(containers.iterdir()):
-        row = {{"ID": one.name, "Names": one.name, "State": one.read_text(), 'Label "cloudburst.driver"': "else:1"}}
+        row = {{"ID": one.name, "Names": one.name, "State": one.read_text()}}
         line = arguments[-1]
         for name, value in row.items():
             line = line.replace("{{{{." + name + "}}}}", value)

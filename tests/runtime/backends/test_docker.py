@@ -203,9 +203,17 @@ def test_only_what_a_driver_of_this_host_left_that_is_no_more_is_swept(fleet, pl
         ("left", "exited", f"{host}:{gone}"),
         ("running", "running", f"{host}:{gone}"),
         ("mine", "exited", f"{host}:{os.getpid()}"),
-        ("roots", "exited", f"{host}:1"),
+        ("roots", "dead", f"{host}:1"),
         ("elsewhere", "exited", f"elsewhere:{gone}"),
     ]
-    played.answers("cloudburst.driver --format", "".join("\t".join(row) + "\n" for row in rows))
+    played.answers("label=cloudburst.driver --format", "".join(f"{name}\t{state}\n" for name, state, _ in rows))
+    ended = [(name, driver) for name, state, driver in rows if state != "running"]
+    played.answers("left mine roots elsewhere", "".join(f"{name}\t{driver}\n" for name, driver in ended))
     machines(fleet)
-    assert [arguments[-1:] for arguments, _ in played.asked("rm")] == [["left"]]
+    assert [arguments[3:] for arguments, _ in played.asked("rm")] == [["left"]]
+
+
+def test_what_another_driver_has_swept_meanwhile_is_in_nobodys_way(fleet, played):
+    played.answers("label=cloudburst.driver --format", "left\texited\n")
+    played.refuses("inspect --type", "No such container: left")
+    assert machines(fleet)

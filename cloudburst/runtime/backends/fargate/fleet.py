@@ -322,4 +322,4 @@ class FargateFleet:
             f"The workers on cluster {self._place.cluster} could not all be stopped: {why}. {which}"
             "They end by themselves about two minutes after this program; look for them in the ECS console as tasks "
             f"started by cb-{self._pool_id}."
-        )
+        ) from next(reversed(self._callers.errors), None)

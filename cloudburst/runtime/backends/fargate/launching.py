@@ -14,7 +14,7 @@ from cloudburst.runtime.backends.fargate.agenda import Urgency
 from cloudburst.runtime.backends.fargate.callers import Callers, delay_s
 from cloudburst.runtime.backends.fargate.definition import Definition
 from cloudburst.runtime.backends.fargate.place import Clients, FargatePlace
-from cloudburst.runtime.backends.fargate.refusals import NONE, Refusal, refusal_of_error, refusal_of_failure
+from cloudburst.runtime.backends.fargate.refusals import NONE, Refusal, code_of, refusal_of_error, refusal_of_failure
 from cloudburst.runtime.backends.fargate.requests import Chunk, chunks, is_spot, run_request
 from cloudburst.runtime.events import LaunchFailed
 
@@ -149,6 +149,7 @@ class Launching:
 
 def _existing(error: Exception) -> list[str]:
     """The tasks that the same token has started before, with other parameters."""
-    answer = getattr(error, "response", {})
-    is_conflict = answer.get("Error", {}).get("Code") == "ConflictException"
-    return [str(arn) for arn in answer.get("resourceIds") or ()] if is_conflict else []
+    if code_of(error) != "ConflictException":
+        return []
+    answer: Any = getattr(error, "response", None) or {}
+    return [str(arn) for arn in answer.get("resourceIds") or ()]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from cloudburst.errors import LaunchError
 from cloudburst.runtime.backends.fargate.outcomes import with_evidence
 from cloudburst.runtime.backends.fargate.place import Clients, FargatePlace
-from cloudburst.runtime.backends.fargate.refusals import refusal_of_error
+from cloudburst.runtime.backends.fargate.refusals import code_of, refusal_of_error
 from cloudburst.runtime.backends.fargate.registries import image_facts, parse_ecr
 
 PYTHON_LABEL = "org.cloudburst.python"
@@ -130,7 +130,6 @@ def _of_image(place: FargatePlace, clients: Clients) -> Iterator[Problem]:
 
 
 def _refused(error: Exception) -> Iterator[Problem]:
-    code = getattr(error, "response", {}).get("Error", {}).get("Code")
-    if code not in _MAY_NOT:
+    if code_of(error) not in _MAY_NOT:
         refusal = refusal_of_error(error)
         yield Problem(refusal.setting or "region", refusal.detail)

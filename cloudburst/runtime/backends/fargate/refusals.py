@@ -175,6 +175,16 @@ def refusal_of_error(error: Exception) -> Refusal:
     return Refusal("setup", NONE, with_evidence("ECS refused", f"{code}: {said}"))
 
 
+def code_of(error: Exception) -> str:
+    """AWS's name for an error; of one that is no answer of AWS, its own."""
+    return _parts(error)[0]
+
+
+def words_of(error: Exception) -> str:
+    """What an error says."""
+    return _parts(error)[1]
+
+
 def _parts(error: Exception) -> tuple[str, str, int]:
     """Its code, words and HTTP status; of an error that is no answer, its name."""
     answer: Any = getattr(error, "response", None)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from cloudburst.errors import SettingsError
 from cloudburst.runtime.backends.fargate.outcomes import with_evidence
+from cloudburst.runtime.backends.fargate.refusals import code_of
 
 _PERMISSION = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
 
@@ -115,9 +116,8 @@ def _value(client: Any, variable: str, arn: str, secret: Secret) -> str:
 
 
 def _refused(variable: str, arn: str, secret: Secret, error: Exception) -> str:
-    code = getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__)
     mend = (
         f"Check the ARN, and that compute_task_role has {_PERMISSION[secret.service]} on it "
         "(and kms:Decrypt if it has a key of its own)."
     )
-    return with_evidence(f"The secret {arn} for the variable {variable} cannot be read", str(code), mend)
+    return with_evidence(f"The secret {arn} for the variable {variable} cannot be read", code_of(error), mend)

@@ -13,7 +13,7 @@ from cloudburst.runtime.backends.fargate import rates
 from cloudburst.runtime.backends.fargate.agenda import Urgency
 from cloudburst.runtime.backends.fargate.callers import Callers, delay_s
 from cloudburst.runtime.backends.fargate.place import Clients, FargatePlace
-from cloudburst.runtime.backends.fargate.refusals import refusal_of_error
+from cloudburst.runtime.backends.fargate.refusals import code_of, refusal_of_error, words_of
 from cloudburst.runtime.backends.fargate.requests import started_by
 from cloudburst.runtime.backends.fargate.signs import plain
 
@@ -103,10 +103,8 @@ class Stopping:
 
 def is_unknown_task(error: Exception) -> bool:
     """Whether ECS says that there is no such task."""
-    told = getattr(error, "response", {}).get("Error", {})
-    return told.get("Code") in ("InvalidParameterException", "ClientException") and "task was not found" in plain(
-        str(told.get("Message", ""))
-    )
+    is_refused = code_of(error) in ("InvalidParameterException", "ClientException")
+    return is_refused and "task was not found" in plain(words_of(error))
 
 
 def tasks_of(ecs: Any, cluster: str, pool_id: str, desired: str = "RUNNING") -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -271,23 +272,16 @@ def test_looks_that_are_refused_end_the_run(pool, ecs):
 
 
 def test_looks_are_two_a_second_at_most_and_by_the_hundred(ecs):
-    class Clock:
-        now = 0.0
-
-        def __call__(self):
-            return self.now
-
-    clock = Clock()
-    pool = Pool(ecs, scale=1.0, clock=clock)
-    pool.fleet.launch(SHAPE, 100, "1")
-    for step in range(1, 121):  # half a minute, in quarters of a second
-        clock.now = step / 4
-        pool.fleet.launch(SHAPE, 1, f"x{step}")  # wakes who waits
-        calls = ecs.calls["DescribeTasks"]
-        until(lambda: pool.fleet._callers._agenda._entries is not None)
-        assert len(calls) <= 1 + 2 * clock.now
-    until(lambda: len(ecs.calls["DescribeTasks"]) > 0)
-    assert max(len(call["tasks"]) for call in ecs.calls["DescribeTasks"]) <= 100
+    scale = 0.1
+    pool = Pool(ecs, scale=scale)
+    pool.up(250)  # all coming: three calls a second would be wanted
+    began, before = time.monotonic(), len(ecs.calls["DescribeTasks"])
+    until(lambda: len(ecs.calls["DescribeTasks"]) >= before + 12)
+    calls = ecs.calls["DescribeTasks"][:]
+    assert len(calls) - before <= 1 + 2 * (time.monotonic() - began) / scale
+    assert {len(call["tasks"]) for call in calls} >= {100}
+    assert {task for call in calls for task in call["tasks"]} == set(ecs.tasks)
+    pool.fleet.close()
 
 
 # ------------------------------------------------------------ stops
@@ -344,12 +338,13 @@ def test_nothing_that_never_began_is_closed(ecs):
 
 
 def test_close_stops_all_and_leaves_no_thread(ecs):
+    others = set(threading.enumerate())
     pool = Pool(ecs)
     pool.up(250)
     pool.fleet.close()
     assert ecs.up == []
     assert Counter(call["task"] for call in ecs.calls["StopTask"]) == dict.fromkeys(ecs.tasks, 1)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("cloudburst Fargate")]
+    assert set(threading.enumerate()) <= others
     pool.fleet.close()
     pool.fleet.launch(SHAPE, 1, "2")
     assert len(ecs.tasks) == 250
@@ -433,6 +428,16 @@ def test_close_ends_when_ecs_does_not_answer(ecs, monkeypatch):
     ecs.script["StopTask"] = [LOST] * 10**5
     with pytest.raises(LaunchError, match=f"did not answer in time.*{worker}"):
         pool.fleet.close()
+
+
+def test_what_goes_wrong_in_a_thread_is_the_owners_to_know(ecs):
+    pool = Pool(ecs)
+    pool.up(1)
+    ecs.script["DescribeTasks"] = [ZeroDivisionError("a bug")]
+    with pytest.raises(ZeroDivisionError):
+        until(lambda: pool.look() and False)
+    pool.fleet.close()
+    assert ecs.up == []
 
 
 def test_a_second_interrupt_does_not_cut_close_short(ecs, monkeypatch):

@@ -1,0 +1,32 @@
+"""The fixture that comes with the package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_fixture_gives_a_fake_aws_to_a_test(tmp_path):
+    (tmp_path / "test_mine.py").write_text(
+        "import os\n"
+        "def test_mine(fake_aws):\n"
+        "    assert fake_aws.settings['endpoint_url'] == os.environ['AWS_ENDPOINT_URL']\n"
+        "def test_after():\n"
+        "    assert 'AWS_ENDPOINT_URL' not in os.environ\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "cloudburst.testing.plugin", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_plugin_loads_nothing_heavy():
+    code = (
+        "import sys, cloudburst.testing.plugin\n"
+        "heavy = {'boto3', 'botocore', 'moto', 'pandas', 'psutil', 'pyarrow', 'werkzeug'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
