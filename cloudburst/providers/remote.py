@@ -138,7 +138,7 @@ class RemoteProvider(ABC):
         """End the workers, or keep them for the next run if they are held."""
         with self._lock:
             self._notes += backend.notes()
-            if self._is_held and not self._idle:
+            if self._is_held and not self._idle and backend.is_sound:
                 self._idle.append(backend)
                 return
         backend.close()
@@ -157,7 +157,7 @@ class RemoteProvider(ABC):
         """Where a run writes what happens."""
         from cloudburst.runtime.chronicle import Chronicle
 
-        return Chronicle(self.store, prefix, self.secret, pool=backend.pool.id)
+        return Chronicle(self.store, prefix, self.secret, pool=backend.pool.id, run=backend.coming_run)
 
     def close(self) -> None:
         """End all workers; the next run starts new ones."""

@@ -10,10 +10,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cloudburst.runtime.events import Assign, Began, Command, Ended, Event, Gone
+from cloudburst.resources import Size
+from cloudburst.runtime.events import Assign, Began, Command, Delay, Ended, Event, Gone, LaunchFailed
 from cloudburst.runtime.task import GIVEN, WHOLE, Plan, TaskId
 
 _MOST_NOTICES = 1000
+_NOTICE_S = 60.0
 
 
 @dataclass(slots=True)
@@ -70,7 +72,13 @@ class Tally:
         self.passed = 0
         self.notices: deque[str] = deque(maxlen=_MOST_NOTICES)
         self._at: dict[str, StageTally] = {}
+        self._failed: set[TaskId] = set()
+        """Tasks of which an attempt has failed; others have a second one because their first never began."""
         self._retried: set[tuple[TaskId, int]] = set()
+        self._refused = ""
+        """Why machines did not come, the last time."""
+        self._waited: dict[Size, float] = {}
+        """By shape: seconds of waiting for machines that nobody was told of yet."""
         self._read: list[tuple[int, ...]] = [()] * len(plan.tasks)
         self._fans_behind: dict[int, list[tuple[int, int]]] = {}
         for task, stage in zip(plan.tasks, self._stage_of, strict=True):
@@ -114,11 +122,15 @@ class Tally:
                 stage.running += 1
             elif isinstance(event, Gone):
                 self._gone(event)
+            elif isinstance(event, LaunchFailed):
+                self._refused = event.detail.partition("\n")[0]
         for command in commands:
             if isinstance(command, Assign):
                 for task, attempt in command.tasks:
-                    if attempt > 1:
+                    if attempt > 1 and task in self._failed:
                         self._tried_again(task, attempt)
+            elif isinstance(command, Delay) and command.shape is not None:
+                self._waits(command.shape, command.seconds)
 
     def end(self) -> None:
         """Nothing is running any more, whether its end was seen or not."""
@@ -137,6 +149,7 @@ class Tally:
             stage.peak_mib = peak_mib
         if failure is not None:
             stage.failed += 1
+            self._failed.add(event.task)
             message = failure.message.partition("\n")[0]
             self.notices.append(f"{self._named(event.task)} failed in attempt {attempt}: {message}")
             return
@@ -151,6 +164,7 @@ class Tally:
     def _gone(self, event: Gone) -> None:
         self._leave(event.worker)
         if event.task is not None and event.cause != "stopped":
+            self._failed.add(event.task)
             self._stage_of[event.task.task].failed += 1
             self.notices.append(f"{self._named(event.task)} lost its worker: {event.detail}")
 
@@ -159,6 +173,14 @@ class Tally:
             self._retried.add((task, attempt))
             self._stage_of[task.task].retries += 1
             self.notices.append(f"{self._named(task)} is tried again, attempt {attempt}")
+
+    def _waits(self, shape: Size, seconds: float) -> None:
+        """Machines did not come and are asked for again later: told the first time, and then once a minute."""
+        waited = self._waited.get(shape)
+        self._waited[shape] = (waited or 0.0) + seconds
+        if waited is None or waited >= _NOTICE_S:
+            self._waited[shape] = seconds
+            self.notices.append(f"Waiting for a machine of {shape}: {self._refused}")
 
     def _leave(self, worker: str) -> None:
         stage = self._at.pop(worker, None)

@@ -20,6 +20,9 @@ from cloudburst.runtime.results import Results, output_count, stored
 from cloudburst.runtime.retry import Failed
 from cloudburst.runtime.task import WHOLE, Artifact, Awaited, Plan, TaskId
 
+MOST_READERS = 64
+"""Readers of a task, and missing inputs of one of them, that are looked at to see what is being prepared."""
+
 
 @dataclass(slots=True)
 class Course:
@@ -85,6 +88,18 @@ class Course:
         described, made = self.plan.tasks[task.task], self.results.made
         found = [made[read] for slot, read in enumerate(described.inputs) if slot != described.fan and read in made]
         return found if described.fan is None else [self.fans[task.task].parts[task.item], *found]
+
+    def being_prepared(self, maker: TaskId) -> list[int]:
+        """Of the first tasks that read what this one makes: those whose inputs are all there or being made."""
+        tasks, phases, made = self.plan.tasks, self.phases.tasks, self.results.made
+        return [
+            reader
+            for reader in self.results.consumers[maker.task][:MOST_READERS]
+            if phases[reader] == Phase.WAITING
+            and tasks[reader].fan is None
+            and self.results.missing[reader] <= MOST_READERS
+            and all(read in made or phases[read.task] == Phase.ASSIGNED for read in tasks[reader].inputs)
+        ]
 
     # ------------------------------------------------------------ tasks that come to be performed
 

@@ -28,13 +28,14 @@ from cloudburst.runtime.events import (
     Gone,
     Hello,
     Launch,
+    LaunchFailed,
     Stop,
 )
 from cloudburst.runtime.journal import Journal, read, to_line
 from cloudburst.runtime.outcome import Log, Outcome, finished
 from cloudburst.runtime.protocols import Assignment, Backend, Store
 from cloudburst.runtime.state import Failed, Limits, Standing, State
-from cloudburst.runtime.task import Artifact, Plan
+from cloudburst.runtime.task import Artifact, Plan, TaskId
 
 __all__ = ["Driver", "Failed", "Log", "Observer", "Outcome"]
 
@@ -192,8 +193,26 @@ class Driver:
             self._observe(events, commands)
         for delay in self._books.delays.values():
             self._arm(delay)
+        if not any(isinstance(command, Finish) for command in last[1]):
+            self._command_again(backend, [commands for _, commands in before], last[1])
         self._past = []
         self._act(backend, *last)
+
+    def _command_again(self, backend: Backend, before: Sequence[Sequence[Command]], last: Sequence[Command]) -> None:
+        """Launch and assign again what was commanded before the last batch and has not been heard of.
+
+        A backend returns at once: it may have been killed before it had done all that.
+        """
+        if self._books.launching:
+            failed = {event.token for events, _ in self._past for event in events if isinstance(event, LaunchFailed)}
+            launches = [command for commands in before for command in commands if isinstance(command, Launch)]
+            for launch in launches:
+                if launch.token not in failed:
+                    backend.launch(*launch)
+        coming = {(one.worker, attempt) for one in last if isinstance(one, Assign) for attempt in one.tasks}
+        for worker, queue in self.standing.queues.items():
+            if again := [self._assignment(*attempt) for attempt in queue if (worker, attempt) not in coming]:
+                backend.assign(worker, again)
 
     def _decided(self, decide: Callable[..., list[Command]], events: Sequence[Event]) -> list[Command]:
         commands = decide(*events)
@@ -232,37 +251,29 @@ class Driver:
         self._delete(dropped)  # last, while the workers are at work
 
     def _assign(self, backend: Backend, command: Assign) -> None:
-        assignments = []
-        for task_id, attempt in command.tasks:
-            task = self._plan.tasks[task_id.task]
-            assignments.append(
-                Assignment(
-                    task_id,
-                    attempt,
-                    task.steps,
-                    self._state.inputs(task_id),
-                    task.outputs,
-                    layout.attempt_prefix(self._prefix, task.name, task_id, attempt),
-                    task.timeout_s,
-                    task.stage_step,
-                    task.environment,
-                    task.secrets,
-                    task.stage,
-                )
-            )
         self._books.assigned(command)
-        backend.assign(command.worker, assignments)
+        backend.assign(command.worker, [self._assignment(*attempt) for attempt in command.tasks])
+
+    def _assignment(self, task_id: TaskId, attempt: int) -> Assignment:
+        task = self._plan.tasks[task_id.task]
+        return Assignment(
+            task_id,
+            attempt,
+            task.steps,
+            self._state.inputs(task_id),
+            task.outputs,
+            layout.attempt_prefix(self._prefix, task.name, task_id, attempt),
+            task.timeout_s,
+            task.stage_step,
+            task.environment,
+            task.secrets,
+            task.stage,
+        )
 
     def _delete(self, dropped: list[Artifact]) -> None:
-        keys = []
-        for artifact in dropped:  # grows while it is walked
-            if isinstance(artifact.body, str):
-                keys.append(artifact.body)
-            elif isinstance(artifact.body, tuple):
-                dropped.extend(artifact.body)
-        if keys:
+        if dropped:
             try:
-                self._store.delete(keys)
+                self._store.delete([artifact.body for artifact in dropped if isinstance(artifact.body, str)])
             except StoreError as error:
                 self._warnings.append(f"Results that are needed no more could not be deleted: {error}")
 

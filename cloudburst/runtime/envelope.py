@@ -5,9 +5,9 @@ What a driver and its workers leave for one another in a store is a line of JSON
     {"v": 1, "kind": "letter", "mac": "5f0c…"}
     <body>
 
-The code in ``mac`` is an HMAC with SHA-256 of the kind, the key under which the message lies, and the body. So a message
-is worth nothing under another key: what was meant for another worker, or was said before, is noticed like what was
-planted. Nothing of a body is looked at before its code holds.
+The code in ``mac`` is an HMAC with SHA-256 of the kind, the key under which the message lies, and the body. So a
+message is worth nothing under another key: what was meant for another worker, or was said before, is noticed like what
+was planted. Nothing of a body is looked at before its code holds.
 """
 
 from __future__ import annotations

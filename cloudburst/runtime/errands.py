@@ -31,8 +31,8 @@ class Errand(Generic[_T]):
     >>> bell = Event()
     >>> errand = Errand("sum", bell.set)
     >>> errand.send(lambda: 1 + 2)
-    >>> bell.wait(10), errand.answer(), errand.answer()
-    (True, 3, None)
+    >>> bell.wait(10), errand.answer(), errand.is_under_way
+    (True, 3, False)
     """
 
     def __init__(self, name: str, done: Callable[[], object]) -> None:
@@ -49,21 +49,24 @@ class Errand(Generic[_T]):
         self.is_under_way = True
         self._requests.put(act)
 
-    def answer(self) -> _T | None:
-        """What came of it, once; ``None`` as long as there is nothing.
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is an answer to be taken."""
+        return not self._answers.empty()
+
+    def answer(self) -> _T:
+        """What came of it, once it is answered.
 
         Raises
         ------
         BaseException
             What the request raised.
         """
-        if self._answers.empty():
-            return None
         value, error = self._answers.get()
         self.is_under_way = False
         if error is not None:
             raise error
-        answer: _T | None = value
+        answer: _T = value
         return answer
 
     def _serve(self) -> None:

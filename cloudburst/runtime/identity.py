@@ -89,7 +89,9 @@ def _name_on_ecs(url: str) -> str:
                 return str(json.load(answer)["TaskARN"]).rpartition("/")[2]
         except (OSError, ValueError, KeyError) as error:  # it may come up later than the container
             if not tries_left:
-                raise InternalError(f"The task metadata endpoint does not tell who this worker is: {error!r}") from error
+                raise InternalError(
+                    f"The task metadata endpoint does not tell who this worker is: {error!r}"
+                ) from error
             sleep(_METADATA_PAUSE_S)
     raise AssertionError
 

@@ -112,6 +112,11 @@ def letter_key(pool: str, worker: str, number: int) -> str:
     return f"{pool}/mail/{worker}/{number:06}"
 
 
+def mail_prefix(pool: str, worker: str) -> str:
+    """What the keys of all letters to a worker begin with."""
+    return f"{pool}/mail/{worker}/"
+
+
 def said_prefix(pool: str) -> str:
     """What the keys of all that workers say begin with."""
     return f"{pool}/said/"

@@ -125,6 +125,11 @@ class LeaseKeeper:
 
     def close(self) -> None:
         """Close the lease: whoever reads it knows that nobody wants the workers any more."""
+        self.stop()
+        write_lease(self._store, self._pool, self._secret, 0, closed=True)
+
+    def stop(self) -> None:
+        """Rewrite it no more."""
         stdin, stderr = self._process.stdin, self._process.stderr
         assert stdin is not None
         assert stderr is not None
@@ -138,7 +143,6 @@ class LeaseKeeper:
             self._process.kill()
             self._process.wait()
         stderr.close()
-        write_lease(self._store, self._pool, self._secret, 0, closed=True)
 
     def _first_count(self) -> int:
         """One that is higher than any that was written: those of a pool that is taken up go on."""

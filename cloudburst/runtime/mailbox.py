@@ -69,9 +69,7 @@ class Letterbox:
         Is told what goes wrong.
     """
 
-    def __init__(
-        self, me: Identity, store: Store, terms: Terms, wake: Callable[[], object], grumble: Grumbles
-    ) -> None:
+    def __init__(self, me: Identity, store: Store, terms: Terms, wake: Callable[[], object], grumble: Grumbles) -> None:
         self._me, self._store, self._terms, self._grumble = me, store, terms, grumble
         self._errand: Errand[Letter | None] = Errand("mail", wake)
         self._number = 1
@@ -97,12 +95,12 @@ class Letterbox:
         NotFound
             If such a function is not there.
         """
-        letter = None
         try:
-            letter = self._errand.answer()
+            letter = self._errand.answer() if self._errand.is_answered else None
         except (Tampered, NotFound):
             raise
         except StoreError as error:  # the lease tells when that has lasted too long
+            letter = None
             self._grumble("the mail could not be read", error)
         if letter is not None:
             self._number += 1
@@ -194,15 +192,16 @@ class Outbox:
     def go(self) -> None:
         """Go on writing; what could not be written is tried again until the worker ends."""
         for errand, write in tuple(self._under_way.items()):
+            if not errand.is_answered:
+                continue
+            del self._under_way[errand]
+            self._idle.append(errand)
             try:
                 errand.answer()
             except StoreError as error:
                 self._grumble("a message to the driver could not be written", error)
                 self._waiting.appendleft(write)
                 self._again_at = monotonic() + _RETRY_S
-            if not errand.is_under_way:
-                del self._under_way[errand]
-                self._idle.append(errand)
         while self._waiting and len(self._under_way) < _LINES and monotonic() >= self._again_at:
             errand = self._idle.pop() if self._idle else Errand("said", self._wake)
             self._under_way[errand] = write = self._waiting.popleft()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from cloudburst.runtime import logs
@@ -70,5 +71,6 @@ class Onward:
 
 def _write(text: bytes) -> None:
     view = memoryview(text)
-    while view:
-        view = view[os.write(_STDOUT, view) :]
+    with suppress(BrokenPipeError):  # nobody is left to read it; the record has it all the same
+        while view:
+            view = view[os.write(_STDOUT, view) :]

@@ -55,6 +55,11 @@ class Pool:
         """What its machines are started with: where the pool is, and its key. Not for any log."""
         return pool_variable(self.store.url, self.prefix, self.secret)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this program renews its lease."""
+        return self._keeper is not None
+
     def open(self) -> None:
         """Write the terms and the lease, and have it renewed from now on."""
         key = pool_key(self.prefix)
@@ -90,9 +95,7 @@ class Pool:
 
     def _keep(self) -> None:
         terms = self.terms
-        self._keeper = LeaseKeeper(
-            self.store, self.prefix, self.secret, terms.lease_interval_s, terms.lease_limit_s
-        )
+        self._keeper = LeaseKeeper(self.store, self.prefix, self.secret, terms.lease_interval_s, terms.lease_limit_s)
 
     def check(self) -> None:
         """See whether the lease is still renewed.
@@ -105,6 +108,12 @@ class Pool:
         if self._keeper is not None:
             self._keeper.check()
 
+    def let_go(self) -> None:
+        """Renew the lease no more: if nobody else does, the workers end when it has lapsed."""
+        if self._keeper is not None:
+            keeper, self._keeper = self._keeper, None
+            keeper.stop()
+
     def close_lease(self) -> None:
         """Tell workers that nobody wants them any more."""
         if self._keeper is not None:
@@ -112,7 +121,7 @@ class Pool:
             keeper.close()
 
     def remove(self) -> None:
-        """Remove all that it has in the store. A worker that is still up takes a lease that is gone for a closed one."""
+        """Remove all that it has in the store. A worker that is up takes a lease that is gone for a closed one."""
         remove_all(self.store, self.prefix + "/")
 
 
@@ -144,16 +153,29 @@ def leftovers(store: Store, user: str, limit_s: float, mine: str = "") -> Iterat
         after = "/".join(page[-1].split("/")[:3]) + "0"
     for prefix in sorted(seen - {mine}):
         pool = prefix.rpartition("/")[2].partition("-")[2]
-        if prefix == layout.pool_prefix(user, pool) and _is_over(store, prefix, limit_s):
+        if prefix != layout.pool_prefix(user, pool):
+            continue
+        try:
+            is_over = _age_s(store, prefix) > limit_s
+        except NotFound:  # it was closed, and a worker had something to say all the same
+            _remove_late(store, prefix, limit_s)
+            continue
+        if is_over:
             yield pool, prefix
 
 
-def _is_over(store: Store, prefix: str, limit_s: float) -> bool:
-    """Whether nobody has renewed the lease for too long; without one, whether all that there is, is as old."""
-    for key in (lease_key(prefix), pool_key(prefix), *store.list(prefix + "/")[:1]):
-        with suppress(NotFound):  # its driver was killed before it wrote one, or is closing it now
-            return store.age_s(key) > limit_s
-    return False
+def _age_s(store: Store, prefix: str) -> float:
+    """How long ago the lease was renewed, or the pool was opened whose driver was killed before it wrote one."""
+    try:
+        return store.age_s(lease_key(prefix))
+    except NotFound:
+        return store.age_s(pool_key(prefix))
+
+
+def _remove_late(store: Store, prefix: str, limit_s: float) -> None:
+    with suppress(NotFound):  # somebody else does it
+        if all(store.age_s(key) > limit_s for key in store.list(prefix + "/")[:1]):
+            remove_all(store, prefix + "/")
 
 
 def remove_all(store: Store, prefix: str) -> None:

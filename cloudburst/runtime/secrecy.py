@@ -42,16 +42,13 @@ class Fetching:
     def fetched(self) -> Assignment | Performed | None:
         """The task with its secrets in its environment, or its end if they cannot be had; once."""
         assignment, errand = self.assignment, self._errand
-        if assignment is None or errand is None:
+        if assignment is None or errand is None or not errand.is_answered:
             return None
+        self.assignment = None
         try:
             values = errand.answer()
         except CloudburstError as error:
-            self.assignment = None
             failure = Failure("refused", str(error), assignment.stage_step)
             return Performed(assignment, Ended("", assignment.id, assignment.attempt, (), failure, 0.0, 0.0), "")
-        if errand.is_under_way:
-            return None
-        self.assignment = None
-        environment = (*assignment.environment, *(values or {}).items())
+        environment = (*assignment.environment, *values.items())
         return assignment._replace(environment=environment, secrets=())

@@ -71,6 +71,8 @@ class ShapedLaunches(Launches):
     shapes: dict[Size, Shape] = field(default_factory=dict)
     broken: str = ""
     """What is wrong with the settings, so that no machine can come."""
+    prestarted: set[int] = field(default_factory=set)
+    """Tasks whose machines were asked for before they were ready."""
     has_freed: bool = False
     """Whether a worker has gone, so that another may have its share of the quota."""
 
@@ -169,6 +171,8 @@ class ShapedLaunches(Launches):
             self.sent_off(names)
             commands.append(Stop(names))
             room += len(stopped)
+        if self.limits.prestart and not (needed or is_scarce):
+            wanted = self._ahead_of_time(dispatch, room)
         for shape, number in wanted:
             if (count := min(number, room)) > 0:
                 room -= count
@@ -216,6 +220,30 @@ class ShapedLaunches(Launches):
                 if cause is None:
                     wanted.append((shape, number))
         return wanted, is_scarce
+
+    def _ahead_of_time(self, dispatch: Dispatch, room: int) -> list[tuple[Size, int]]:
+        """Machines of tasks whose inputs are all being made, of sizes that no worker takes: they can start meanwhile.
+
+        Each task has one so at most once, because one that has waited in vain ends.
+        """
+        wanted: dict[Size, int] = {}
+        for worker in dispatch.workers.values() if room > 0 else ():
+            for maker in worker.queue:
+                for reader in dispatch.course.being_prepared(maker):
+                    size = dispatch.course.plan.tasks[reader].size
+                    if (
+                        reader not in self.prestarted
+                        and sum(wanted.values()) < room
+                        and not self._is_hope(size, dispatch)
+                    ):
+                        self.prestarted.add(reader)
+                        shape = self._shape(size)
+                        wanted[shape] = wanted.get(shape, 0) + 1
+        return [
+            (shape, count)
+            for shape, count in wanted.items()
+            if shape not in self.shapes or not self.shapes[shape].cause
+        ]
 
     def _launch(self, shape: Size, count: int) -> Launch:
         token = str(len(self.awaited) + 1)

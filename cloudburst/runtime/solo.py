@@ -106,10 +106,8 @@ class Solo:
 
     def poll(self, timeout_s: float) -> list[Performed]:
         """Wait until a task has ended, at most so long."""
-        performed = []
-        for event in self._backend.poll(min(timeout_s, _SAMPLE_S) if self._at else timeout_s):
-            if (one := self._see(event)) is not None:
-                performed.append(one)
+        events = self._backend.poll(min(timeout_s, _SAMPLE_S) if self._at else timeout_s)
+        performed = [one for event in events if (one := self._see(event)) is not None]
         self._sample()
         self._onward.go()
         return performed

@@ -155,11 +155,9 @@ class Supervisor:
         """How the lease stands; a look at it is under way now and then."""
         errand, terms = self._lease_errand, self._terms
         standing = self._lease.standing
-        if errand.is_under_way:
-            lease = errand.answer()
-            if not errand.is_under_way:
-                self._lease_known_at = self._lease_asked_at
-                standing = self._lease.seen(lease)
+        if errand.is_answered:
+            self._lease_known_at = self._lease_asked_at
+            standing = self._lease.seen(errand.answer())
         if not errand.is_under_way and now >= self._lease_at:
             self._lease_at = now + min(terms.lease_interval_s, terms.lease_limit_s / _LEASE_LOOKS)
             self._lease_asked_at = now

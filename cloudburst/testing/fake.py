@@ -210,7 +210,7 @@ class FakeAWS:
         return list(self._ecs.tasks.values())
 
     def running(self) -> list[str]:
-        """The ids of the tasks that are not STOPPED, as ListTasks would give them."""
+        """The ids of the tasks that are not STOPPED; those that were told to stop are, until nothing of them runs."""
         return [task.id for task in self.tasks() if not task.is_stopped]
 
     def logs(self, task: str | Task) -> str:

@@ -95,7 +95,8 @@ class _Process:
                 start_new_session=True,
             )
         except BaseException:
-            self.close()
+            os.close(self.output)
+            shutil.rmtree(self._directory)
             raise
         finally:
             os.close(write)
@@ -114,6 +115,7 @@ class _Process:
         return False
 
     def close(self) -> None:
+        self._process.wait()
         os.close(self.output)
         shutil.rmtree(self._directory, ignore_errors=True)
 

@@ -43,21 +43,28 @@ class Objects:
 
 
 def _given(found: Any, request: Request) -> Answer | None:
-    headers = {name.title(): str(value) for name, value in {**found.response_dict, **found.metadata}.items()}
-    headers["Accept-Ranges"] = "bytes"
-    headers.pop("Content-Length")
-    content_type = headers.pop("Content-Type", "binary/octet-stream")
-    span = _span(request.environ.get("HTTP_RANGE"), found.size)
+    headers = {name.lower(): str(value) for name, value in {**found.response_dict, **found.metadata}.items()}
+    headers["accept-ranges"] = "bytes"
+    headers.pop("content-length")
+    content_type = headers.pop("content-type", "binary/octet-stream")
+    asked = request.environ.get("HTTP_RANGE")
+    span = _span(asked, found.size)
     if span is None:
         return None
     start, end = span
-    if end - start != found.size:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size}"
-    elif request.environ.get("HTTP_X_AMZ_CHECKSUM_MODE") == "ENABLED" and found.checksum_algorithm:
+    if asked is not None:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{found.size}"
+    if (
+        end - start == found.size
+        and request.environ.get("HTTP_X_AMZ_CHECKSUM_MODE") == "ENABLED"
+        and found.checksum_algorithm
+    ):
         if found.checksum_type == "COMPOSITE":
             return None
-        headers[f"X-Amz-Checksum-{found.checksum_algorithm}"] = found.checksum_value
-    status = 206 if "Content-Range" in headers else 200
+        headers[f"x-amz-checksum-{found.checksum_algorithm.lower()}"] = found.checksum_value
+        if found.checksum_type:
+            headers["x-amz-checksum-type"] = found.checksum_type
+    status = 200 if asked is None else 206
     if request.method == "HEAD":
         return Answer(status, content_type, b"", headers, length=end - start)
     with found.lock:

@@ -14,13 +14,19 @@ import cloudburst as cb
 from cloudburst.testing import FakeAWS, Faults, Task
 from tests.testing.fargate import until
 
-QUICK = 0.02
-"""Real seconds to one of AWS: a minute takes 1.2 s."""
+QUICK = 0.05
+"""Real seconds to one of AWS: the ten minutes that a start may take are 30 s, which is long on a busy machine too."""
 
 
 @contextmanager
 def on_aws(
-    *, time_scale: float = QUICK, launches: Any = (), stages: Any = None, api: Any = None, fake: Any = None, **given: Any
+    *,
+    time_scale: float = QUICK,
+    launches: Any = (),
+    stages: Any = None,
+    api: Any = None,
+    fake: Any = None,
+    **given: Any,
 ) -> Iterator[FakeAWS]:
     """A fake AWS on which all that is computed meanwhile runs; faults go by name, what is left are settings."""
     faults = Faults(launches=launches, stages=stages or {}, api=api or {})
@@ -45,14 +51,19 @@ class Ran:
     """The faults that it met."""
     listed: list[str]
     """What ECS still had to run when it was over."""
+    logs: dict[str, str]
+    """What each task printed."""
 
     @property
     def summary(self) -> Any:
         return self.run.summary
 
-    @property
-    def sizes(self) -> list[str]:
-        return [str(task.size) for task in self.tasks]
+    def of(self, stage: str) -> list[Task]:
+        """The tasks that have performed a stage, in the order of their start."""
+        return [task for task in self.tasks if f"cloudburst: begins {stage} " in self.logs[task.id]]
+
+    def retries(self, stage: str) -> int:
+        return next(one.retries for one in self.summary.by_stage if one.stage == stage)
 
 
 def ran(aws: FakeAWS, deferred: Any, **options: Any) -> Ran:
@@ -66,7 +77,8 @@ def ran(aws: FakeAWS, deferred: Any, **options: Any) -> Ran:
         error = raised
     left = listed(aws)
     until(lambda: not aws.running(), "the end of all tasks")
-    return Ran(value, error, run, aws.tasks()[started:], aws.met - met, left)
+    tasks = aws.tasks()[started:]
+    return Ran(value, error, run, tasks, aws.met - met, left, {task.id: aws.logs(task) for task in tasks})
 
 
 def listed(aws: FakeAWS) -> list[str]:

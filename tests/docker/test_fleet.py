@@ -180,6 +180,8 @@ def test_a_machine_that_ends_is_lost(started, does, detail):
 
 
 def test_a_machine_that_needs_more_than_its_memory_has_run_out_of_it(started):
+    if engine().name == "podman" and not Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        pytest.skip("Podman tells this apart with version 2 of cgroups only")
     fell = fall(started("x = [bytearray(b'x' * (1 << 20)) for _ in range(2048)]"), Size(256, 512))
     assert fell.cause == "memory"
     assert "512 MiB" in fell.detail

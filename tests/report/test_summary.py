@@ -3,6 +3,8 @@ import textwrap
 from cloudburst.graph.facts import Merged
 from cloudburst.report.summary import summarize
 from cloudburst.report.tally import Tally
+from cloudburst.runtime.events import Gone
+from cloudburst.runtime.task import TaskId
 from tests.report.plans import assigned, ended, outcome, parts, plan, task, value
 
 
@@ -17,7 +19,8 @@ def pipeline():
 
 def performed():
     tally = Tally(pipeline())
-    tally.see([ended(0, value(2048)), ended(1, parts(2), worker="w2")], [assigned(2, 1, attempt=2)])
+    tally.see([ended(0, value(2048)), ended(1, parts(2), worker="w2")], [assigned(2, 1)])
+    tally.see([Gone("w1", "lost", "exit code 1", TaskId(2, 1))], [assigned(2, 1, attempt=2)])
     tally.see([ended(2, item=0), ended(2, item=1), ended(3, value(10**9))], [])
     return tally
 

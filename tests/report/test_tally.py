@@ -1,7 +1,8 @@
 import pytest
 
 from cloudburst.report.tally import Tally
-from cloudburst.runtime.events import Assign, Began, Finish, Gone, Hello
+from cloudburst.resources import Size
+from cloudburst.runtime.events import Assign, Began, Delay, Finish, Gone, Hello, LaunchFailed
 from cloudburst.runtime.task import GIVEN, TaskId
 from tests.report.plans import assigned, ended, parts, plan, task, value
 
@@ -80,8 +81,27 @@ def test_failures_and_retries_are_counted_and_told():
 
 def test_an_attempt_that_is_assigned_to_another_worker_is_one_retry():
     tally = Tally(plan(task(0, "load")))
-    tally.see([], [assigned(0, attempt=2), Assign("w2", ((TaskId(0), 2),))])
+    lost = Gone("w1", "lost", "exit code 1", TaskId(0))
+    tally.see([lost], [assigned(0, attempt=2), Assign("w2", ((TaskId(0), 2),))])
     assert tally.retries == 1
+
+
+def test_an_attempt_after_one_that_never_began_is_no_retry():
+    tally = Tally(plan(task(0, "load"), task(1, "clean", 0)))
+    tally.see([], [Assign("w1", ((TaskId(0), 1), (TaskId(1), 1)))])
+    tally.see([ended(0, failure="ValueError: no")], [Assign("w1", ((TaskId(0), 2), (TaskId(1), 2)))])
+    assert [stage.retries for stage in tally.stages] == [1, 0]
+
+
+def test_machines_that_are_waited_for_are_told_once_a_minute():
+    tally, shape = Tally(plan(task(0, "load"))), Size(1024, 2048)
+    told = []
+    for seconds in (1, 2, 4, 8, 16, 32, 60, 60):
+        refused = LaunchFailed("1", 1, "the quota is used up\nmore", "quota")
+        tally.see([refused], [Delay(None, float(seconds), shape), Delay(TaskId(0), 1.0), Delay(None, 1.0)])
+        told.append(len(tally.notices))
+    assert told == [1, 1, 1, 1, 1, 1, 2, 3]
+    assert tally.notices[0] == "Waiting for a machine of 1 vCPU, 2 GB: the quota is used up"
 
 
 def test_a_worker_that_was_stopped_or_idle_is_no_failure():

@@ -27,6 +27,7 @@ def random_limits(random: Random) -> Limits:
         shaped=is_shaped,
         reuse=not is_shaped or random.random() < 0.8,
         quota_wait_s=random.choice((20.0, 1800.0)),
+        prestart=random.random() < 0.5,
         keep_going=random.random() < 0.5,
         crash_retries=random.randint(0, 2),
         grace_s=random.choice((0.0, 1.0)),

@@ -100,6 +100,59 @@ def test_a_worker_that_made_way_is_neither_given_anything_nor_mourned():
     assert state.on(Hello("w2", LARGE)) == [assign("w2", (0, 1))]
 
 
+# ---------------------------------------------------------------- ahead of time
+
+
+HUGE = Size(8192, 16384)
+
+
+def test_the_machine_of_what_is_being_prepared_starts_meanwhile_if_that_is_wanted():
+    tasks = [task(0), task(1, 0, size=LARGE), task(2, 1, size=HUGE)]
+    state, commands = begun(*tasks, prestart=True)
+    assert commands == [Launch(SMALL, 1, "1")]
+    assert state.on(Hello("w1", SMALL)) == [assign("w1", (0, 1)), Launch(LARGE, 1, "2")]
+    assert state.on(Hello("w2", LARGE)) == []
+    assert state.on(made(0)) == [assign("w2", (1, 1)), Launch(HUGE, 1, "3")]
+    state, _ = begun(*tasks)
+    assert state.on(Hello("w1", SMALL)) == [assign("w1", (0, 1))]
+
+
+def test_as_many_start_as_there_are_tasks_and_room_and_each_once():
+    tasks = [task(0), *[task(number, 0, size=LARGE) for number in range(1, 9)]]
+    state, _ = begun(*tasks, workers=4, shapes=[SMALL], prestart=True)
+    assert (state.standing.launches, state._launches.coming) == ({"1": LARGE}, 3)
+    gone = 0
+    while commands := state.on(*[Hello(f"x{gone + one}", LARGE) for one in range(3)]) or state.on(
+        *[Gone(f"x{gone + one}", "stopped", "", None) for one in range(3)]
+    ):
+        gone += 3
+        assert all(isinstance(one, Launch) for one in commands)
+        assert gone < 30
+    assert state._launches.prestarted == set(range(1, 9))
+    assert sum(state._launches.awaited.values()) == 8
+
+
+@pytest.mark.parametrize(
+    ("tasks", "fields"),
+    [
+        ([task(0), task(1, 0, size=LARGE)], {"workers": 1}),
+        ([task(0), task(1, 0, size=DOUBLE)], {"shapes": [SMALL, DOUBLE]}),
+        ([task(0), task(1), task(2, 0, 1, size=LARGE)], {"workers": 9}),
+        ([task(0), task(1, 0, fan=0, size=LARGE)], {}),
+    ],
+)
+def test_none_starts_where_there_is_no_room_a_worker_takes_it_or_it_cannot_come_next(tasks, fields):
+    state, _ = begun(*tasks, **{"shapes": [SMALL], "prestart": True, **fields})
+    assert LARGE not in state.standing.launches.values()
+
+
+def test_none_starts_while_a_ready_task_is_without_machine():
+    state, _ = begun(task(0), task(1, size=HUGE), task(2, 0, size=LARGE), shapes=[SMALL], prestart=True)
+    assert state.standing.launches == {"1": HUGE}
+    assert state.on(refused(1)) == [delay(1.0, HUGE)]
+    assert state.on(due(HUGE)) == [Launch(HUGE, 1, "2")]
+
+
 # ---------------------------------------------------------------- whom an answer is for
 
 

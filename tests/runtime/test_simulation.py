@@ -44,6 +44,7 @@ MET = {
     "on a machine of another size",
     "on demand after losses",
     "on demand for want of spare capacity",
+    "prestarted",
     "queued",
     "records out of order",
     "retired",

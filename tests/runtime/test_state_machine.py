@@ -28,6 +28,7 @@ class Run(RuleBasedStateMachine):
         crash_retries=st.integers(0, 2),
         shaped=st.booleans(),
         reuse=st.booleans(),
+        prestart=st.booleans(),
         quota_wait_s=st.sampled_from([2.0, 1800.0]),
         part_counts=st.lists(st.integers(0, 4), min_size=1, max_size=3),
         chained=st.sampled_from([0.0, 0.9]),

@@ -354,11 +354,20 @@ class World:
         assert count > 0
         wanted = [self.size(task) for task in self.in_phase(Phase.READY)]
         if self.limits.shaped:
+            is_ready = shape in wanted or (shape.spot is False and shape._replace(spot=True) in wanted)
+            if self.limits.prestart and not is_ready:
+                wanted = [self.size(task) for task in self.in_phase(Phase.WAITING) if self._is_being_prepared(task)]
+                self.met["prestarted"] += 1
+                assert not any(takes(self.shapes[name], shape) for name in self.workers), "one is there that takes it"
             on_demand = sum(size != shape and size._replace(spot=False) == shape for size in wanted)
             self.met["on demand for want of spare capacity"] += bool(on_demand and shape not in wanted)
             assert count <= on_demand + wanted.count(shape), "machines are asked for that no task needs"
         else:
             assert count <= wanted.count(shape)
+
+    def _is_being_prepared(self, task: TaskId) -> bool:
+        makers = [TaskId(read.task) for read in self.plan.tasks[task.task].inputs if read.task != GIVEN]
+        return all(self.state.phase(maker) in {Phase.ASSIGNED, Phase.DONE} for maker in makers)
 
     def _check_assigned(self, worker: str, at: Attempt, letter: Sequence[Attempt]) -> None:
         task, attempt = at

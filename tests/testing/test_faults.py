@@ -184,7 +184,7 @@ def test_a_stopped_task_is_forgotten():
     with fake(launches=[AGED_OUT], program=QUICK) as aws:
         register(aws)
         (task,) = run(aws)
-        until(lambda: aws.running() == [], "its end")
+        until(lambda: aws.tasks()[0].is_stopped, "its end")
         assert [one["reason"] for one in describe(aws, task)["failures"]] == ["MISSING"]
         assert aws.met["AGED_OUT"] >= 1
 

@@ -70,7 +70,7 @@ _MEANINGS = (
 """The first that fits: what is said of a cause often holds the words of a lesser one."""
 
 _NEVER_A_WORKER = re.compile(
-    r"No module named '?cloudburst|exec format error|exec \S+ failed|can't open file", re.IGNORECASE
+    r"No module named '?cloudburst|exec format error|exec \S+ failed|failed to exec|can't open file", re.IGNORECASE
 )
 _KILLED = 128 + signal.SIGKILL
 _SIGNALS = {128 + number: number.name for number in signal.Signals}

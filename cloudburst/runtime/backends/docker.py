@@ -1,9 +1,9 @@
 """Machines that are containers on this machine: what Fargate will do, on the laptop.
 
 Each container has the CPU and the memory of its shape, runs the image's own command, and knows its pool and its name
-from two variables. The store is a directory that it sees under the same path. Every command to the engine is given by a
-thread, so nothing but ``tail`` and ``close`` waits for one. One thread looks once a second which containers have
-ended; these are removed when their exit and the end of their log were read.
+from two variables. The store is a directory that it sees under the same path. Commands to the engine are given by
+threads: nothing but ``tail`` and ``close`` waits for one. One thread looks which containers have ended; these are
+removed when their exit and the end of their log were read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _SETTLE_S = 90.0
 _REMOVALS = 3
 _TAIL_LINES = 200
 _TAIL_CHARACTERS = 16_000
-_OVER = frozenset({"exited", "dead", "stopped"})
+_OVER = ("exited", "Exited", "dead", "stopped")
+"""How states begin, in Docker's words and in Podman's (``Exited (0) 2 seconds ago``)."""
 
 
 @dataclass(slots=True)
@@ -217,8 +218,7 @@ class DockerFleet:
             self.engine.ask(
                 *("run", *fixed, "--env", f"{WORKER}={name}", *size_options(shape), *options, self.image),
                 about=f"start a container of {self.image} with {shape}",
-                # On the command line everybody would see the key.
-                environment={**os.environ, POOL: self._variable},
+                environment={**os.environ, POOL: self._variable},  # in the arguments everybody would see the key
             )
         except EngineRefused:
             with suppress(EngineRefused):  # what is left of it, if anything: close() removes by the label too
@@ -228,7 +228,7 @@ class DockerFleet:
     def _sweep(self) -> None:
         """Remove the ended containers of drivers on this host that are no more."""
         listed = self.engine.containers(f"label={DRIVER_LABEL}", format_="{{.ID}}\t{{.State}}")
-        if not (ended := [container for container, state in listed if state in _OVER]):
+        if not (ended := [container for container, state in listed if state.startswith(_OVER)]):
             return
         driver = f'{{{{.Id}}}}\t{{{{index .Config.Labels "{DRIVER_LABEL}"}}}}'
         host = _driver().rpartition(":")[0]
@@ -255,7 +255,7 @@ class DockerFleet:
                     state = states.get(_container(name), "removed")
                     if state == "removed":
                         self._fell(name, "lost", "its container was removed by somebody else")
-                    elif state in _OVER:
+                    elif state.startswith(_OVER):
                         self._bury(name)
                 silent = 0
             except EngineRefused as refused:
@@ -299,10 +299,9 @@ class DockerFleet:
 
     def _stop(self, names: list[str]) -> None:
         containers = [_container(name) for name in names]
-        grace_s = math.ceil(self._grace_s)
         try:
             self.engine.ask(
-                *("stop", "-t", str(grace_s), *containers),
+                *("stop", "-t", str(math.ceil(self._grace_s)), *containers),
                 about=f"stop {len(names)} containers",
                 limit_s=self._grace_s + _SETTLE_S,
             )
@@ -345,9 +344,8 @@ def _is_no_more(driver: str, host: str) -> bool:
     if on != host:
         return False
     try:
-        os.kill(int(pid), 0)
+        with suppress(PermissionError):  # somebody else's
+            os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # somebody else's
-        return False
     return False

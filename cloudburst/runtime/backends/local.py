@@ -150,6 +150,11 @@ class LocalBackend:
         one = self._workers.get(worker)
         return None if one is None else one.process.pid
 
+    @property
+    def has_workers(self) -> bool:
+        """Whether there is a process, up or starting."""
+        return bool(self._workers)
+
     def close(self) -> None:
         """Kill every worker and wait until none is left. The logs stay."""
         with self._alone():

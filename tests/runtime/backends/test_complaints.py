@@ -82,6 +82,7 @@ def test_an_exit_code_that_is_no_signal_is_told_as_it_is():
         ("Traceback\n/usr/bin/python: No module named 'cloudburst'\n", "make it FROM a worker's"),
         ("python: Error while finding module specification (No module named 'cloudburst')", "make it FROM a worker's"),
         ("[FATAL tini (7)] exec python failed: No such file or directory", "make it FROM a worker's"),
+        ("ERROR (catatonit:6): failed to exec pid1: No such file or directory", "make it FROM a worker's"),
         ("[FATAL tini (7)] exec python failed: Exec format error", "--platform"),
         ("exec /usr/local/bin/python: exec format error", "--platform"),
     ],

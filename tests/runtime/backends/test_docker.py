@@ -116,9 +116,10 @@ def test_a_launch_after_a_failed_one_looks_again(fleet, played):
     assert machines(fleet)
 
 
-def test_an_ended_machine_falls_and_is_removed_and_its_log_is_kept(fleet, played):
+@pytest.mark.parametrize("state", ["exited", "Exited (3) 2 seconds ago"])
+def test_an_ended_machine_falls_and_is_removed_and_its_log_is_kept(fleet, played, state):
     [worker] = machines(fleet)
-    played.set_state(f"cloudburst-{worker}", "exited")
+    played.set_state(f"cloudburst-{worker}", state)
     assert seen(fleet) == [Fell(worker, "lost", "its container ended: exit code 3")]
     assert played.containers() == {}
     assert fleet.tail(worker) == "last words\n"

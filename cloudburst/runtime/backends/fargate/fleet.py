@@ -125,6 +125,7 @@ class FargateFleet:
 
     def adopt(self) -> None:
         """Find the machines of this pool that another process has launched: each is ``Started`` through ``look``."""
+        self._launching.may_have_started = True
         self._begin()
         self._callers.add(Urgency.LAUNCH, self._find)
 
@@ -281,9 +282,6 @@ class FargateFleet:
         self._callers.drop(Urgency.LAUNCH)
         for arn in arns:
             self._stopping.stop(arn, POOL_ENDED)
-        if not self._launching.has_called and not arns:
-            self._ended.set()
-            return
         began = monotonic()
         self._callers.add(Urgency.STOP, lambda: self._sweep(self._callers.now(), is_listed=False))
         while not self._ended.is_set() and monotonic() - began < CLOSE_S:
@@ -295,7 +293,9 @@ class FargateFleet:
 
         after_s = _SWEEP_S
         is_unsettled = self._launching.is_unsure and self._callers.now() - began < SETTLE_S * self._callers.scale
-        if not self._launching.is_under_way and (not is_listed or (is_unsettled and not self._stopping.waiting)):
+        if not self._launching.is_under_way and not self._launching.may_have_started:
+            is_listed = True
+        elif not self._launching.is_under_way and (not is_listed or (is_unsettled and not self._stopping.waiting)):
             try:
                 arns = list(tasks_of(self._clients("ecs"), self._place.cluster, self._pool_id))
             except (BotoCoreError, ClientError) as error:
@@ -319,7 +319,7 @@ class FargateFleet:
         why = next(iter(self._stopping.refused.values()), self._unlisted or "ECS did not answer in time")
         which = f"Tasks may still run: {', '.join(left)}. " if left else "Whether tasks still run is not known. "
         raise LaunchError(
-            f"The workers on cluster {self._place.cluster} could not all be stopped: {why}. {which}"
+            f"The workers on cluster {self._place.cluster} could not all be stopped: {why.rstrip('.')}. {which}"
             "They end by themselves about two minutes after this program; look for them in the ECS console as tasks "
             f"started by cb-{self._pool_id}."
         ) from next(reversed(self._callers.errors), None)

@@ -62,7 +62,7 @@ class Launching:
         self._definition: Definition | None = None
         self._under_way = 0
         self._is_closed = False
-        self.has_called = False
+        self.may_have_started = False
         """Whether there may be tasks at all."""
         self.is_unsure = False
         """Whether a call's answer was ever lost, so that there may be tasks that nobody knows of."""
@@ -105,7 +105,6 @@ class Launching:
         try:
             ecs = self._clients("ecs")
             definition = self._defined(ecs).arn()
-            self.has_called = True
             answer = ecs.run_task(**run_request(place, self._pool_id, self._pool_variable, definition, chunk))
         except LaunchError as error:
             self._refused(LaunchFailed(chunk.token, chunk.count, str(error), "setup"))
@@ -125,6 +124,7 @@ class Launching:
             return self._definition
 
     def _answered(self, chunk: Chunk, arns: Sequence[str], failures: Sequence[Mapping[str, Any]]) -> None:
+        self.may_have_started |= bool(arns)
         for arn in arns:
             self._granted(arn, chunk.token)
         missing = chunk.count - len(arns)
@@ -137,7 +137,7 @@ class Launching:
     def _failed(self, chunk: Chunk, tries: int, refusal: Refusal) -> None:
         """Ask again as the same call if nobody knows what became of it, as another if it has to be one, or give up."""
         if refusal.is_unknown:
-            self.is_unsure = True
+            self.is_unsure = self.may_have_started = True
         if refusal.is_stale and self._definition is not None and tries < MOST_TRIES:
             self._definition.forget()
             self._ask(chunk._replace(generation=chunk.generation + 1), tries + 1)

@@ -148,7 +148,8 @@ def stop_leftovers(
     limits = rates.Rates(scale)
 
     def insistently(wanted: dict[str, int], call: Callable[[], Any]) -> Any:
-        for tries in range(MOST_TRIES):
+        tries = 0
+        while True:
             while wait_s := limits.take(wanted, time.monotonic()):
                 time.sleep(wait_s)
             try:
@@ -157,12 +158,12 @@ def stop_leftovers(
                 if is_unknown_task(error):
                     return None
                 refusal = refusal_of_error(error)
-                if not refusal.ask_again or tries + 1 == MOST_TRIES:
+                tries += 1
+                if not refusal.ask_again or tries == MOST_TRIES:
                     raise LaunchError(
                         f"Machines that an earlier program left on {place.cluster} cannot be stopped: {refusal.detail}"
                     ) from error
-                time.sleep(delay_s(tries) * scale)
-        return None  # not reached
+                time.sleep(delay_s(tries - 1) * scale)
 
     stopped = 0
     for pool_id in pool_ids:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -491,3 +494,24 @@ def test_machines_that_may_not_be_listed_are_not_found(ecs):
     with pytest.raises(LaunchError, match="cannot be listed"):
         until(lambda: pool.look() and False)
     pool.fleet.close()
+
+
+AT_EXIT = """
+import atexit
+from cloudburst.resources import Size
+from cloudburst.runtime.backends.fargate.fleet import FargateFleet
+from tests.runtime.backends.fargate.ecs import PLACE, Clients, Ecs, until
+
+ecs = Ecs()
+fleet = FargateFleet(PLACE, "p", "v", clients=Clients(ecs=ecs))
+atexit.register(lambda: print(len(ecs.tasks), len(ecs.up)))
+atexit.register(fleet.close)
+fleet.launch(Size(1024, 2048), 20, "1")
+until(lambda: len(ecs.tasks) == 20)
+"""
+
+
+def test_close_works_when_the_program_is_ending_and_no_thread_can_be_started():
+    root = Path(__file__).parents[4]
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], cwd=root, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("20 0\n", "")
