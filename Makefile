@@ -45,6 +45,8 @@ lock: $(VENV)/.test
 	$(LOCK) --extra demo --extra polars --extra testing --group build --group test --group lint --output-file requirements/test.txt
 	$(LOCK) --extra demo --group build --constraint requirements/test.txt --output-file requirements/demo.txt
 	$(LOCK) --extra testing --group build --group bench --output-file requirements/bench.txt
+	$(LOCK) --extra aws --constraint requirements/test.txt --output-file docker/requirements.txt
+	$(LOCK:pyproject.toml=--group build) --constraint requirements/test.txt --output-file docker/build.txt
 
 clean:
 	rm -rf $(VENV) $(BENCH) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov

@@ -15,7 +15,7 @@ from cloudburst.errors import (
     TaskTimeout,
     WorkerLost,
 )
-from cloudburst.resources import next_memory
+from cloudburst.resources import Size, next_memory
 from cloudburst.runtime import codecs
 from cloudburst.runtime.events import Failure
 from cloudburst.runtime.protocols import Backend
@@ -91,7 +91,7 @@ def place_of(origin: Origin) -> str:
 
 
 def _error(plan: Plan, failed: Any, backend: Backend) -> Exception:
-    which, attempt, failure, log = failed
+    which, attempt, failure, log, size = failed
     task = plan.tasks[which.task]
     tail = backend.logs(log)[-TAIL:] if log is not None else ""
     place = {"stage": task.stage, "task": task_name(plan, which), "attempt": attempt, "log_tail": tail}
@@ -103,7 +103,8 @@ def _error(plan: Plan, failed: Any, backend: Backend) -> Exception:
     tries = f" after {attempt} attempts" if attempt > 1 else ""
     printed = f"\nThe last lines that it printed:\n{_last_lines(tail)}" if tail.strip() else ""
     if failure.cause == "memory":
-        return _out_of_memory(task, what, failure, tries, printed, place)
+        had = size if size is not None and task.size.memory is not None else task.size
+        return _out_of_memory(had, what, failure, tries, printed, place)
     if failure.cause == "timeout":
         return TaskTimeout(
             f"{what} took longer than its timeout={task.timeout_s:g} s{tries} and was stopped. "
@@ -111,7 +112,7 @@ def _error(plan: Plan, failed: Any, backend: Backend) -> Exception:
             **place,
         )
     if failure.cause == "launch":
-        return LaunchError(f"{what} could not be started: {failure.message}.{printed}")
+        return LaunchError(f"{what} could not be started: {failure.message.rstrip('.')}.{printed}")
     if failure.cause in ("reclaimed", "host"):
         why = _WITHOUT_FAULT[failure.cause]
         return WorkerLost(f"{what} lost its worker{tries}: {failure.message}. {why}{printed}", **place)
@@ -169,16 +170,18 @@ def _raised(what: str, failure: Failure, place: dict[str, Any]) -> Exception:
 
 
 def _out_of_memory(
-    task: Task, what: str, failure: Failure, tries: str, printed: str, place: dict[str, Any]
+    had: Size, what: str, failure: Failure, tries: str, printed: str, place: dict[str, Any]
 ) -> OutOfMemory:
     peak = f" at {failure.peak_mib:.0f} MiB" if failure.peak_mib else ""
-    larger = next_memory(task.size)
+    larger = next_memory(had)
     mend = f"Ask for more: memory={larger.memory}" if larger is not None else "Work on less at once"
-    if larger is not None and larger.cpu != task.size.cpu:
+    if larger is not None and larger.cpu != had.cpu:
         mend += f", cpu={larger.cpu}"
-    limit = task.size.memory
     return OutOfMemory(
-        f"{what} ran out of memory{peak}{tries}. {mend}.{printed}", peak_mib=failure.peak_mib, limit_mib=limit, **place
+        f"{what} ran out of memory{peak}{tries}. {mend}.{printed}",
+        peak_mib=failure.peak_mib,
+        limit_mib=had.memory,
+        **place,
     )
 
 

@@ -55,6 +55,15 @@ def test_a_lost_worker_is_told_with_how_often_and_what_it_printed() -> None:
     assert (error.stage, error.task, error.attempt, error.log_tail) == ("load", "load-123", 2, "line 1\nline 2\n")
 
 
+def test_out_of_memory_at_larger_sizes_too_names_the_one_beyond_them() -> None:
+    made = plan()
+    failed = Failed(TaskId(0), 4, Failure("memory", ""), None, Size(1024, 7168))
+    [error] = errors_of(made, outcome(failed), Printed(""))  # type: ignore[arg-type]
+    assert isinstance(error, cb.OutOfMemory)
+    assert "after 4 attempts. Ask for more: memory=12288, cpu=2048." in str(error)
+    assert error.limit_mib == 7168
+
+
 def test_out_of_memory_names_peak_limit_and_the_next_size() -> None:
     error = told(Failure("memory", "", peak_mib=2047.6))
     assert isinstance(error, cb.OutOfMemory)

@@ -40,8 +40,8 @@ def installed() -> dict[str, str]:
     for path in reversed(sys.path):  # what comes first is what is imported
         with suppress(OSError):  # no directory
             for name in os.listdir(path or "."):
-                if name.endswith(_INSTALLED) and "-" in name:
-                    package, _, version_text = name.removesuffix(_INSTALLED).rpartition("-")
+                package, _, version_text = name.removesuffix(_INSTALLED).rpartition("-")
+                if package and name.endswith(_INSTALLED):
                     packages[package.lower().replace("_", "-").replace(".", "-")] = version_text
     return packages
 

@@ -12,6 +12,7 @@ MOST = 10 << 20
 """Bytes of one task that are passed on."""
 
 _CHUNK = 1 << 18
+_NOTE = 1024
 _STDOUT = 1
 
 
@@ -25,7 +26,7 @@ def printed(path: Path, start: int, end: int) -> str:
     ...     printed(path, 4, 7)
     'two'
     """
-    if end - start <= 2 * logs.KEPT:
+    if end - start <= 2 * logs.KEPT + _NOTE:  # what was shortened while it was written says so itself
         return logs.read(path, start, end)
     head, tail = logs.read(path, start, start + logs.KEPT), logs.read(path, end - logs.KEPT, end)
     return f"{head}\n[cloudburst: {end - start - 2 * logs.KEPT} bytes of output left out here]\n{tail}"
@@ -55,18 +56,22 @@ class Onward:
         self._place = min(self._place, size)  # it may have been shortened
         if size == self._place:
             return
-        if self._room <= 0:
-            self._place = size
+        if self._room > 0:
+            self._pass_on(self._path)
+        if self._place >= size:
             return
-        with self._path.open("rb") as file:
+        self._place = size
+        if self._room == 0:
+            self._room = -1
+            _write(f"\ncloudburst: this task has printed {MOST >> 20} MB; the rest is not shown.\n".encode())
+
+    def _pass_on(self, path: Path) -> None:
+        with path.open("rb") as file:
             file.seek(self._place)
             while self._room > 0 and (data := file.read(min(_CHUNK, self._room))):
                 _write(data)
                 self._place += len(data)
                 self._room -= len(data)
-        if not self._room and self._place < size:
-            self._place, self._room = size, -1
-            _write(f"\ncloudburst: this task has printed {MOST >> 20} MB; the rest is not shown.\n".encode())
 
 
 def _write(text: bytes) -> None:

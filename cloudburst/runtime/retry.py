@@ -111,8 +111,10 @@ def judge(cause: Cause, tries: Tries, task: Task, limits: Limits) -> Verdict:
         return Verdict(tries, tries.lost <= max(limits.crash_retries, task.retries))
     if cause == "memory":
         larger = _larger(tries.size, limits)
-        tries = tries._replace(memory=tries.memory + 1, size=larger or tries.size)
-        return Verdict(tries, larger is not None and tries.memory <= limits.memory_steps)
+        tries = tries._replace(memory=tries.memory + 1)
+        if larger is None or tries.memory > limits.memory_steps:
+            return Verdict(tries, again=False)
+        return Verdict(tries._replace(size=larger), again=True)
     delay_s = min(FIRST_DELAY_S * 2 ** min(tries.own, 10), LONGEST_DELAY_S)
     tries = tries._replace(own=tries.own + 1)
     return Verdict(tries, tries.own <= task.retries, delay_s)
@@ -139,6 +141,8 @@ class Failed(NamedTuple):
     failure: Failure
     """That of the last one."""
     log: Log
+    size: Size | None = None
+    """At which the last one was made."""
 
 
 @dataclass(slots=True)

@@ -311,7 +311,7 @@ class State:
             self._course.make_ready(task, self._size(task))
 
     def _give_up(self, task: TaskId, failure: Failure, log: Log) -> None:
-        self._course.give_up(Failed(task, self._attempts.count(task), failure, log))
+        self._course.give_up(Failed(task, self._attempts.count(task), failure, log, self._size(task)))
         if not self.limits.keep_going:
             self._end_early()
 

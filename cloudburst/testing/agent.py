@@ -31,6 +31,7 @@ BEGINS = re.compile(r"cloudburst: begins (?P<stage>.+) (?P<task>\S+) attempt (?P
 """The line that a worker prints when it begins an attempt, by which the faults of stages find it."""
 
 _LOOK_S = 0.25
+_POLL_S = 0.1
 _UNSTARTABLE = Fault("UNSTARTABLE", "starting", stop_code="TaskFailedToStart")
 _EXITED = Fault("EXITED", "running", "Essential container in task exited", stop_code="EssentialContainerExited")
 
@@ -43,7 +44,8 @@ class _Life:
     machine: Machine
     stream: Stream
     ending: Fault | None = None
-    code: int | None = None
+    is_silent: bool = False
+    """Whether its output has ended, as it does with the program."""
 
 
 class Agent:
@@ -84,6 +86,7 @@ class Agent:
         self._is_closing = False
         self._census = Census()
         self._look_due_s = 0.0
+        self._poll_due_s = 0.0
         self._loop = Loop(self._lock, self._tick)
 
     @property
@@ -211,6 +214,7 @@ class Agent:
     # ------------------------------------------------------------ living
 
     def _hear(self, life: _Life, data: bytes) -> None:
+        life.is_silent = not data
         for line in life.stream.take(data) if data else life.stream.end():
             begun = BEGINS.match(line)
             if begun is not None:
@@ -219,16 +223,21 @@ class Agent:
                     self._after(fault.after_s, lambda ending=fault: self.end(life.task, ending))  # type: ignore[misc]
 
     def _tick(self) -> None:
+        now_s = time.monotonic()
+        is_poll_due = now_s >= self._poll_due_s
+        if is_poll_due:
+            self._poll_due_s = now_s + _POLL_S
         for life in [*self._running.values()]:
             life.stream.flush()
-            code = life.machine.poll()
-            if code is not None:
-                self._exited(life, code)
+            if is_poll_due or life.is_silent or life.ending is not None:
+                code = life.machine.poll()
+                if code is not None:
+                    self._exited(life, code)
         if (self._running or self._leaving) and time.monotonic() >= self._look_due_s:
             began_s = time.monotonic()
             self._look()
             took_s = time.monotonic() - began_s
-            self._look_due_s = time.monotonic() + (max(0.02, took_s) if self._leaving else max(_LOOK_S, 10 * took_s))
+            self._look_due_s = time.monotonic() + (max(0.02, took_s) if self._leaving else max(_LOOK_S, 20 * took_s))
 
     def _look(self) -> None:
         found = self._census.look()

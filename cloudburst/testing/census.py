@@ -29,7 +29,7 @@ class Census:
         known: dict[tuple[int, float], str] = {}
         owner: dict[int, str] = {}
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.Error), process.oneshot():
                 identity = (process.pid, process.create_time())
                 task = self._known.get(identity)
                 if task is None:

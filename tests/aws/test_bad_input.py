@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -16,7 +17,7 @@ import boto3
 import pytest
 
 import cloudburst as cb
-from cloudburst.testing import SKEWED, FakeAWS, Faults
+from cloudburst.testing import FakeAWS
 from tests.aws.leftovers import check_nothing_runs, folder_of, keys, remove_kept
 from tests.testing.fargate import until
 
@@ -117,7 +118,7 @@ def test_what_ecs_alone_can_tell_ends_the_run_with_the_setting(
     aws: FakeAWS, settings: dict[str, Any], name: str, value: Any, said: str
 ) -> None:
     tasks = len(aws.tasks())
-    refused(cb.LaunchError, settings | {name: value}, f"stage add .*could not be started: .*Check {said}")
+    refused(cb.LaunchError, settings | {name: value}, f"stage add .*could not be started: .*Check .*{said}")
     assert len(aws.tasks()) == tasks
 
 
@@ -154,22 +155,6 @@ def test_credentials_that_expire_during_a_run_end_it_and_its_machines_end_themse
             aws.renew_credentials()
         remove_kept(settings)
         assert add(1, 2).compute() == 3
-
-
-@pytest.mark.parametrize("call", ["ListObjectsV2", "DescribeClusters"])
-def test_a_clock_that_is_wrong_is_told(call: str) -> None:
-    with FakeAWS(time_scale=0.05, faults=Faults(api={call: [SKEWED] * 9})) as fake:
-        refused(cb.CloudburstError, fake.settings, "clock")
-        cb.init_local()
-        assert fake.tasks() == []
-
-
-def test_credentials_without_permissions_are_told_what_is_missing() -> None:
-    nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}]}
-    with FakeAWS(time_scale=0.05, iam=True, caller_policy=nothing) as fake:
-        refused(cb.AccessDenied, fake.settings, "s3:ListBucket is probably missing")
-        cb.init_local()
-        assert fake.tasks() == []
 
 
 # ---------------------------------------------------------------- code that does odd things
@@ -250,7 +235,7 @@ def test_a_hundred_megabytes_of_output_are_shortened(aws: FakeAWS, settings: dic
         assert run.result() == 100
     [text] = run.logs().values()
     assert len(text) < 3 << 20
-    assert "left out" in text
+    assert re.search(r"10\d{7} bytes.*left out", text)
     [task] = aws.tasks()[before:]
     assert len(aws.logs(task)) < 12 << 20
     assert "the rest is not shown" in aws.logs(task)

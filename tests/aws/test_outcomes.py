@@ -176,11 +176,13 @@ def test_out_of_memory_is_tried_again_at_the_next_size_and_said(well):
 @cb.stage(cpu=256, memory=512)
 def always_crashes():
     print("before the crash")
+    time.sleep(60)
 
 
 @cb.stage(cpu=4096, memory=8192)
 def never_enough():
     print("eating")
+    time.sleep(60)
 
 
 class Odd(ValueError):
@@ -220,7 +222,10 @@ def searches_in_c():
 @pytest.fixture(scope="module")
 def badly(tmp_path_factory):
     """A run of which each task fails for good."""
-    stages = {"always_crashes": [SEGFAULT] * 2, "never_enough": [OUT_OF_MEMORY] * 4}
+    stages = {
+        "always_crashes": [SEGFAULT, SEGFAULT.after(20)],
+        "never_enough": [OUT_OF_MEMORY] * 3 + [OUT_OF_MEMORY.after(20)],
+    }
     deferreds = [
         always_crashes(),
         never_enough(),

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -18,6 +19,7 @@ from cloudburst.runtime.backends.engine import Engine, EngineRefused, find_engin
 
 ROOT = Path(__file__).parents[2]
 PYTHON_VERSION = ".".join(platform.python_version_tuple()[:2])
+_BASE = f"python:{PYTHON_VERSION}-slim"
 _BUILD_S = 900.0
 _CONTEXT = (".dockerignore", "LICENSE", "README.md", "docker/**/*", "examples/flights.py", "pyproject.toml")
 _NAME = "cloudburst-test"
@@ -32,21 +34,28 @@ ENTRYPOINT ["python", "-c", "import os; exec(os.environ['CLOUDBURST_POOL'])"]
 def engine() -> Engine:
     """Docker or Podman; the test is skipped where neither answers, and fails if ``CLOUDBURST_TEST_CONTAINERS=1``."""
     found = _engine()
-    if isinstance(found, Engine):
-        return found
-    if os.environ.get("CLOUDBURST_TEST_CONTAINERS") == "1":
-        pytest.fail(f"Containers are to be tested. {found}")
-    pytest.skip(f"no containers here. {found}")
+    if not isinstance(found, Engine):
+        _do_without(found)
+    return found
 
 
 def worker_image() -> str:
     """The image that ``docker/Dockerfile`` makes of this checkout, for this Python."""
-    return _worker_image(engine())
+    found = engine()
+    if not isinstance(base := _base(found), dict):
+        _do_without(base)
+    return _worker_image(found)
 
 
 def image_of(dockerfile: str) -> str:
     """An image that is made of a Dockerfile alone; ``{worker}`` is the worker's image."""
     return _image_of(engine(), dockerfile.format(worker=worker_image()))
+
+
+def _do_without(reason: str) -> NoReturn:
+    if os.environ.get("CLOUDBURST_TEST_CONTAINERS") == "1":
+        pytest.fail(f"Containers are to be tested. {reason}")
+    pytest.skip(f"no containers here. {reason}")
 
 
 @cache
@@ -60,15 +69,22 @@ def _engine() -> Engine | str:
 
 
 @cache
+def _base(engine: Engine) -> dict[str, Any] | str:
+    try:
+        return engine.image(_BASE)
+    except EngineRefused as error:
+        return str(error)
+
+
+@cache
 def _worker_image(engine: Engine) -> str:
     paths = sorted(path for pattern in (*_CONTEXT, "cloudburst/**/*.py") for path in ROOT.glob(pattern))
     content = [f"{path.relative_to(ROOT)}\0{path.read_text()}" for path in paths if path.is_file()]
-    base = f"python:{PYTHON_VERSION}-slim"
     arguments = ["--file", str(ROOT / "docker/Dockerfile"), "--build-arg", f"PYTHON_VERSION={PYTHON_VERSION}"]
     return _built(
         engine,
         "worker",
-        [*content, str(engine.image(base))],
+        [*content, str(_base(engine))],
         lambda tag: engine.ask(
             "build", *arguments, "--tag", tag, str(ROOT), about=f"build {tag}", limit_s=_BUILD_S, with_errors=True
         ),

@@ -142,11 +142,11 @@ def test_what_a_machine_writes_is_this_users_and_lies_under_the_same_path(starte
     assert (directory / "made").stat().st_uid == os.getuid()
 
 
-def test_a_machine_has_a_home_that_it_can_write_to_even_where_the_image_has_none(started):
-    writes = "import pathlib; (pathlib.Path.home() / 'here').touch()"
-    assert fall(started(writes)).detail == "its container ended: exit code 0"
-    homeless = OBEYS.replace("ENTRYPOINT", "ENV HOME=\nENTRYPOINT")
-    assert fall(started(writes, image=image_of(homeless))).detail == "its container ended: exit code 0"
+@pytest.mark.parametrize(("line", "home"), [("", "/srv/cloudburst"), ("ENV HOME=", "/tmp")])
+def test_a_machine_has_a_home_that_it_can_write_to_even_where_the_image_has_none(started, line, home):
+    writes = f"import pathlib; assert str(home := pathlib.Path.home()) == {home!r}; (home / 'here').touch()"
+    image = image_of(OBEYS.replace("ENTRYPOINT", f"{line}\nENTRYPOINT"))
+    assert fall(started(writes, image=image)).detail == "its container ended: exit code 0"
 
 
 def test_the_key_is_on_no_command_line(started):

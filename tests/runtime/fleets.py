@@ -1,7 +1,8 @@
-"""A fleet whose machines are processes here: the worker's own program, without an engine and without AWS."""
+"""Fleets without an engine and without AWS: machines that are processes here, and machines that are made up."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+
+import psutil
 
 from cloudburst.resources import Size
 from cloudburst.runtime.identity import POOL, WORKER
@@ -40,17 +43,21 @@ class ProcessFleet:
         self.launched.append((shape, count))
         for _ in range(count):
             name = f"m{next(self._numbers)}"
-            environment = {one: value for one, value in os.environ.items() if not one.startswith("AWS_")}
-            with self.log(name).open("wb") as log:
-                self.machines[name] = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "cloudburst.runtime.supervisor"],
-                    env={**environment, POOL: self.pool.variable, WORKER: name},
-                    cwd=self.directory,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            self.machines[name] = self.start(name)
             self._sights.append(Started(token, name))
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        """A machine's program."""
+        environment = {one: value for one, value in os.environ.items() if not one.startswith("AWS_")}
+        with self.log(name).open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "cloudburst.runtime.supervisor"],
+                env={**environment, POOL: self.pool.variable, WORKER: name},
+                cwd=self.directory,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def look(self) -> list[Sight]:
         sights, self._sights = self._sights, []
@@ -79,3 +86,84 @@ class ProcessFleet:
         self.stop(list(self.machines))
         for machine in self.machines.values():
             machine.wait(_END_S)
+
+
+class FoundFleet(ProcessFleet):
+    """One whose machines are found again by another process, as those of ECS are: each has a file that tells of it."""
+
+    def __init__(self, pool: Pool, directory: Path) -> None:
+        super().__init__(pool, directory)
+        self._found: dict[str, psutil.Process] = {}
+        for file in directory.glob("*.machine"):
+            token, pid = json.loads(file.read_text())
+            self._sights.append(Started(token, file.stem))
+            try:
+                self._found[file.stem] = psutil.Process(pid)
+            except psutil.NoSuchProcess:
+                self._sights.append(Fell(file.stem, "lost", "it had ended"))
+
+    def launch(self, shape: Size, count: int, token: str) -> None:
+        self.launched.append((shape, count))
+        for number in range(count):
+            file = self.directory / f"{token}-{number}.machine"
+            if not file.exists():  # the same token is the same launch
+                self.machines[file.stem] = machine = self.start(file.stem)
+                file.write_text(json.dumps([token, machine.pid]))
+                self._sights.append(Started(token, file.stem))
+
+    def look(self) -> list[Sight]:
+        sights = super().look()
+        for name, process in tuple(self._found.items()):
+            if _has_ended(process):
+                del self._found[name]
+                sights.append(Fell(name, "lost", "it has ended"))
+        return sights
+
+    def stop(self, workers: Sequence[str]) -> None:
+        super().stop(workers)
+        for name in workers:
+            if (process := self._found.get(name)) is not None and not _has_ended(process):
+                process.terminate()
+
+    def close(self) -> None:
+        super().close()
+        self.stop(list(self._found))
+        psutil.wait_procs([one for one in self._found.values() if not _has_ended(one)], _END_S)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+class MadeUpFleet:
+    """Machines that somebody else speaks for."""
+
+    def __init__(self) -> None:
+        self.launched: list[tuple[Size, int, str]] = []
+        self.stopped: list[str] = []
+        self.sights: list[Sight] = []
+        self.error: Exception | None = None
+        self.closed = 0
+
+    def launch(self, shape: Size, count: int, token: str) -> None:
+        self.launched.append((shape, count, token))
+
+    def look(self) -> list[Sight]:
+        if self.error is not None:
+            raise self.error
+        sights, self.sights = self.sights, []
+        return sights
+
+    def stop(self, workers: Sequence[str]) -> None:
+        self.stopped += workers
+
+    def tail(self, worker: str) -> str:
+        return f"the log of {worker}"
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.error is not None:
+            raise self.error

@@ -17,7 +17,7 @@ from cloudburst.runtime import layout, retry
 from cloudburst.runtime.artifacts import read
 from cloudburst.runtime.backends.local import LocalBackend
 from cloudburst.runtime.driver import Driver
-from cloudburst.runtime.events import Assign, Delay, Due, Ended, Finish, Gone, Hello, LaunchFailed
+from cloudburst.runtime.events import Assign, Began, Delay, Due, Ended, Finish, Gone, Hello, LaunchFailed
 from cloudburst.runtime.journal import read as read_journal
 from cloudburst.runtime.journal import replay, to_line
 from cloudburst.runtime.protocols import Backend
@@ -429,6 +429,21 @@ def test_a_driver_killed_at_any_deed_is_taken_up_by_another_with_the_same_end(na
         else:
             break
     assert killed == dies_at - 1 > 2
+
+
+@pytest.mark.parametrize("batches", [[[]], [[], [LaunchFailed("1", 1, "no")]]])
+def test_launches_not_heard_of_are_asked_for_again(store, batches):
+    asked = []
+
+    class Watching(HereBackend):
+        def launch(self, shape, count, token):
+            asked.append(token)
+            super().launch(shape, count, token)
+
+    driver = Driver(plan(adding(0)), store, LIMITS, prefix="runs/test")
+    driver.take_up(map(to_line, [*batches, [Began("another", TaskId(0), 1)]]))
+    assert driver.drive(Watching(store)).status == "done"
+    assert asked == [str(len(batches))]
 
 
 def test_a_driver_with_nothing_to_take_up_begins(store):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count, islice
+
 import pytest
 
 from cloudburst.resources import Size
@@ -121,13 +123,10 @@ def test_as_many_start_as_there_are_tasks_and_room_and_each_once():
     tasks = [task(0), *[task(number, 0, size=LARGE) for number in range(1, 9)]]
     state, _ = begun(*tasks, workers=4, shapes=[SMALL], prestart=True)
     assert (state.standing.launches, state._launches.coming) == ({"1": LARGE}, 3)
-    gone = 0
-    while commands := state.on(*[Hello(f"x{gone + one}", LARGE) for one in range(3)]) or state.on(
-        *[Gone(f"x{gone + one}", "stopped", "", None) for one in range(3)]
-    ):
-        gone += 3
-        assert all(isinstance(one, Launch) for one in commands)
-        assert gone < 30
+    names = map("x{}".format, count())
+    while coming := state._launches.coming:
+        came = list(islice(names, coming))
+        state.on(*[Hello(name, LARGE) for name in came], *[Gone(name, "stopped", "", None) for name in came])
     assert state._launches.prestarted == set(range(1, 9))
     assert sum(state._launches.awaited.values()) == 8
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloudburst.resources import Size
 from cloudburst.runtime.events import (
     Cancelled,
     Delay,
@@ -24,7 +25,7 @@ from tests.runtime.plans import SMALL, artifact, parts, task
 def test_a_user_exception_is_final():
     state, _ = started(task(0), task(1, 0), task(2))
     assert state.on(failed(0)) == [Finish("failed")]
-    assert state.failures == [(TaskId(0), 1, RAISED, LOG)]
+    assert [one[:4] for one in state.failures] == [(TaskId(0), 1, RAISED, LOG)]
     assert state.skipped == [TaskId(1)]
     assert state.phase(TaskId(2)) is Phase.CANCELLED
 
@@ -37,7 +38,7 @@ def test_a_user_exception_is_tried_again_after_a_while_if_asked_for():
     assert state.on(Due(TaskId(0)), Due(TaskId(0))) == [assign("w1", (0, 2))]
     assert state.on(Due(TaskId(0))) == []
     assert state.on(failed(0, 2)) == [Finish("failed")]
-    assert state.failures == [(TaskId(0), 2, RAISED, LOG)]
+    assert [one[:4] for one in state.failures] == [(TaskId(0), 2, RAISED, LOG)]
 
 
 def test_a_lost_worker_is_replaced_and_its_task_tried_again():
@@ -45,7 +46,7 @@ def test_a_lost_worker_is_replaced_and_its_task_tried_again():
     assert state.on(Gone("w1", "lost", "killed by SIGKILL", TaskId(0), LOG)) == [Launch(SMALL, 1, "1")]
     assert state.on(Hello("w2")) == [assign("w2", (0, 2))]
     assert state.on(Gone("w2", "lost", "killed by SIGKILL", TaskId(0), LOG)) == [Finish("failed")]
-    assert state.failures == [(TaskId(0), 2, Failure("lost", "killed by SIGKILL"), LOG)]
+    assert [one[:4] for one in state.failures] == [(TaskId(0), 2, Failure("lost", "killed by SIGKILL"), LOG)]
 
 
 def test_only_the_attempt_that_the_worker_was_at_counts():
@@ -72,7 +73,9 @@ def test_a_task_out_of_memory_is_tried_at_a_larger_size():
     out_of_memory = Failure("memory", "MemoryError")
     assert state.on(failed(1, 2, "w2", failure=out_of_memory)) == [assign("w2", (1, 3))]
     assert state.on(failed(1, 3, "w2", failure=out_of_memory)) == [Finish("failed")]
-    assert state.failures == [(TaskId(1), 3, out_of_memory, LOG)]
+    assert state.failures[0].size == Size(1024, 4096)
+    assert [one[:4] for one in state.failures] == [(TaskId(1), 3, out_of_memory, LOG)]
+    assert state.failures[0].size == Size(1024, 4096)
 
 
 def test_a_time_out_is_the_stages_own_failure():
@@ -186,7 +189,7 @@ def test_a_run_ends_when_no_worker_can_be_had():
         commands = state.on(LaunchFailed(str(number), 1, "no capacity"))
         assert commands == [Launch(SMALL, 1, str(number + 1))]
     assert state.on(Gone("w9", "lost", "exit code 1", None)) == [Finish("failed")]
-    assert state.failures == [(TaskId(0), 0, Failure("launch", "exit code 1"), None)]
+    assert [one[:4] for one in state.failures] == [(TaskId(0), 0, Failure("launch", "exit code 1"), None)]
     assert state.skipped == [TaskId(1)]
     assert state.phase(TaskId(2)) is Phase.CANCELLED
 
@@ -250,7 +253,7 @@ def test_workers_that_die_before_they_do_anything_are_failed_launches():
             Launch(SMALL, 1, str(number + 1))
         ]
     assert state.on(Hello("w3"), Gone("w3", "lost", "exit code 1", None)) == [Finish("failed")]
-    assert state.failures == [(TaskId(0), 0, Failure("launch", "exit code 1"), None)]
+    assert [one[:4] for one in state.failures] == [(TaskId(0), 0, Failure("launch", "exit code 1"), None)]
 
 
 def test_workers_that_die_of_an_attempt_are_no_failed_launches():

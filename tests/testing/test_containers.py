@@ -105,6 +105,7 @@ def test_containers_are_removed(aws):
 @pytest.mark.container
 def test_a_container_that_is_stopped_at_once_goes(aws):
     task = start(aws, "stubborn")
+    until(lambda: aws.tasks()[-1].status == "RUNNING")
     aws.kill(task["taskArn"])
     assert stopped(aws, task)["containers"][0]["exitCode"] == 137
     assert not any(task["taskArn"].rpartition("/")[2] in name for name in names())

@@ -150,10 +150,8 @@ class DockerFleet:
     def tail(self, worker: str) -> str:
         """The last that a container printed, also when it is no more."""
         with self._lock:
-            if worker in self._tails:
-                return self._tails[worker]
-            if worker not in self._machines:
-                return ""
+            if (kept := self._tails.get(worker)) is not None or worker not in self._machines:
+                return kept or ""
         try:
             return self._read_tail(worker)
         except EngineRefused as refused:
@@ -206,7 +204,7 @@ class DockerFleet:
                 options = [*self._labels, "--mount", self._mount, "--env", POOL]
                 options += self.engine.user_options(os.getuid(), os.getgid())
                 # Whoever it runs as needs a home to write to; the worker's own image has one.
-                if not any(one.startswith("HOME=") for one in config.get("Env") or ()):
+                if not any(one.startswith("HOME=/") for one in config.get("Env") or ()):
                     options += ["--env", "HOME=/tmp"]
                 self._sweep()
                 self._options = options
