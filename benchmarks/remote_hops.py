@@ -82,7 +82,7 @@ FAMILY = Family(
     cap_s=180,
     note=(
         f"On the fake AWS, at the polling that is the default: a worker looks for mail four times a second, the driver "
-        f"for records twice. *cloudburst* is a chain of {HOPS} stages, whose successors are sent ahead; *one by one* is "
-        "the median of tasks that are sent when the one before has ended."
+        f"for records twice. *cloudburst* is a chain of {HOPS} stages, whose successors are sent ahead; *one by one* "
+        "is the median of tasks that are sent when the one before has ended."
     ),
 )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cloudburst.nests import compute
     from cloudburst.providers import init_aws, init_docker, init_local, using
     from cloudburst.runs import Run
+    from cloudburst.session import resume
     from cloudburst.stages import Stage, defer, stage
 
 __version__ = "0.1.0"
@@ -72,6 +73,7 @@ __all__ = [
     "init_docker",
     "init_local",
     "pandas",
+    "resume",
     "stage",
     "using",
 ]
@@ -85,6 +87,7 @@ _ROOMS = {
     "init_aws": "providers",
     "init_docker": "providers",
     "init_local": "providers",
+    "resume": "session",
     "stage": "stages",
     "using": "providers",
 }

@@ -151,7 +151,8 @@ def _raised(what: str, failure: Failure, place: dict[str, Any]) -> Exception:
     printed = f"\nThe last lines that it printed:\n{_last_lines(tail)}" if tail.strip() else ""
     trace = f"\n{failure.traceback.rstrip()}" if failure.traceback else ""
     verb = "failed" if failure.cause == "raised" else "returned what cannot be taken"
-    if failure.cause == "refused" and (failure.step is None or failure.message.startswith(("its secret", "The secret"))):
+    has_no_secret = failure.message.startswith(("its secret", "The secret"))
+    if failure.cause == "refused" and (failure.step is None or has_no_secret):
         verb = "could not begin"
     message = f"{what} {verb}{tries}: {failure.message}{trace}{printed}"
     stage_error = StageError(message, remote_traceback=failure.traceback, **place)

@@ -32,6 +32,8 @@ class Run(Generic[T]):
     ----------
     name : str
         What it is called.
+    id : str
+        By which ``cb.resume`` knows it.
     summary : Summary or None
         What it came to, in numbers and as text; ``None`` until it is over.
 
@@ -45,8 +47,9 @@ class Run(Generic[T]):
     'done'
     """
 
-    def __init__(self, name: str, work: Callable[[Run[T]], T], cancel: Callable[[str], None]) -> None:
+    def __init__(self, name: str, work: Callable[[Run[T]], T], cancel: Callable[[str], None], id: str = "") -> None:  # noqa: A002
         self.name = name
+        self.id = id
         self._work = work
         self._cancel = cancel
         self._future: Future[T] = Future()

@@ -12,21 +12,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudburst import diagnosis, providers, settings
-from cloudburst.errors import DeferredError
+from cloudburst.errors import DeferredError, SettingsError
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import Facts
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.group import Grouping, group
-from cloudburst.graph.nodes import Build, Call, Stored
+from cloudburst.graph.nodes import Call, Stored
 from cloudburst.graph.optimize import PASSES, optimize
 from cloudburst.graph.walk import topological
 from cloudburst.materials import capture_functions, materials
 from cloudburst.planner import make_plan
 from cloudburst.providers.base import Provider
+from cloudburst.providers.remote import RemoteProvider
 from cloudburst.runs import Run
-from cloudburst.runtime.layout import run_prefix
+from cloudburst.runtime.layout import run_id, run_prefix
 from cloudburst.runtime.place import is_performing
 from cloudburst.runtime.task import Plan
+from cloudburst.shapes import Wanted, fetched, shape_of, taken_apart
 
 if TYPE_CHECKING:
     from cloudburst.report.explain import Explanation
@@ -117,15 +119,11 @@ def submit(
     _refuse_inside_a_stage()
     provider = providers.current()
     found: list[Expr] = []
-    shapes = [_shape(root, found) for root in roots]
+    shapes = [shape_of(root, found) for root in roots]
     prepared = prepare(found, provider, name)
     _warn_of_merged_impure(prepared.graph)
 
-    def fetch(values: list[Any]) -> Any:
-        filled = [_filled(shape, values) for shape in shapes]
-        return filled[0] if whole else filled
-
-    return _start(prepared, provider, keep_going, progress, fetch)
+    return _start(prepared, provider, keep_going, progress, (shapes, whole))
 
 
 def persist(root: Expr, name: str | None = None) -> Expr:
@@ -138,12 +136,12 @@ def persist(root: Expr, name: str | None = None) -> Expr:
     def keep(outcome: Outcome) -> None:
         kept.append(outcome.targets[0])
 
-    _start(prepared, provider, False, None, lambda values: None, keep).result_or_cancel()
+    _start(prepared, provider, False, None, ([], True), keep).result_or_cancel()
     [top] = prepared.graph.roots[:1]
     digest = prepared.graph.digests.get(top.key)
     written = digest or uuid.uuid4().bytes  # a key means something else in another process, where results are kept too
     provider.kept.add(written, kept[0], lasting=digest is not None)
-    _clean_up(prepared, provider)
+    _clean_up(prepared.prefix, provider)
     return make(Stored(kept[0], written, root.what.label, provider.store))
 
 
@@ -151,7 +149,7 @@ def explain(roots: Sequence[Expr], *, optimize: bool = True) -> Explanation:
     """What would run."""
     from cloudburst.report.explain import Explanation
 
-    prepared = prepare(_taken_apart(roots), optimized=optimize, dry=True)
+    prepared = prepare(taken_apart(roots), optimized=optimize, dry=True)
     return Explanation.of(prepared.plan, prepared.graph, prepared.grouping, prepared.why_not)
 
 
@@ -159,7 +157,7 @@ def visualize(roots: Sequence[Expr], path: str | None = None) -> Picture:
     """What would run, as a picture."""
     from cloudburst.report.picture import Picture
 
-    picture = Picture.of(prepare(_taken_apart(roots), dry=True).plan)
+    picture = Picture.of(prepare(taken_apart(roots), dry=True).plan)
     if path is not None:
         picture.save(path)
     return picture
@@ -177,7 +175,7 @@ def _start(
     provider: Provider,
     keep_going: bool,
     progress: bool | None,
-    fetch: Callable[[list[Any]], Any],
+    wanted: Wanted,
     keep: Callable[[Outcome], None] | None = None,
 ) -> Run[Any]:
     from cloudburst.report.progress import reporter
@@ -194,7 +192,7 @@ def _start(
         try:
             journal = provider.journal(prepared.prefix, backend)
             if journal is not None:
-                journal.begin(plan, limits)
+                journal.begin(plan, limits, wanted)
             with reporting:
                 outcome = driver.drive(backend, observe=[reporting.see], journal=journal)
             run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
@@ -209,10 +207,64 @@ def _start(
             keep(outcome)
             return None
         values = [read(artifact, store) for artifact in outcome.targets if artifact is not None]
-        _clean_up(prepared, provider)
-        return fetch(values)
+        _clean_up(prepared.prefix, provider)
+        return fetched(wanted, values)
 
-    return Run(plan.name, work, driver.cancel)
+    return Run(plan.name, work, driver.cancel, run_id(prepared.prefix))
+
+
+def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
+    """Go on with a run whose program was killed, under the provider that is current, which has to be as it was then.
+
+    Parameters
+    ----------
+    id : str
+        That of the run: ``Run.id``.
+    progress : bool, optional
+        As for ``Deferred.compute``.
+
+    Returns
+    -------
+    Run
+        Its result is what ``compute`` would have given.
+
+    Raises
+    ------
+    NotFound
+        If there is no such run, or it is over.
+    SettingsError
+        If the provider is not AWS.
+
+    Examples
+    --------
+    ``cb.resume("6a2-daily-1f3b5d7e").result()``
+    """
+    from cloudburst.report.progress import reporter
+    from cloudburst.runtime.artifacts import read
+
+    _refuse_inside_a_stage()
+    provider = providers.current()
+    if not isinstance(provider, RemoteProvider):
+        raise SettingsError("A run on this machine ends with its program: only runs on AWS can be resumed.")
+    taken = provider.take_up(f"runs/{id}")
+    plan, driver, backend = taken.plan, taken.driver, taken.backend
+    reporting = reporter(plan, (), settings.progress_wanted(progress))
+
+    def work(run: Run[Any]) -> Any:
+        try:
+            with reporting:
+                outcome = driver.drive(backend, observe=[reporting.see], journal=taken.chronicle)
+            run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
+        finally:
+            provider.give_back(backend)
+        run.summary = reporting.finish(outcome, outcome.seconds)
+        if outcome.status != "done":
+            raise diagnosis.verdict(plan, outcome, run.errors, keep_going=False)
+        values = [read(artifact, provider.store) for artifact in outcome.targets if artifact is not None]
+        _clean_up(f"runs/{id}", provider)
+        return fetched(taken.told, values)
+
+    return Run(plan.name, work, driver.cancel, id)
 
 
 def _refuse_inside_a_stage() -> None:
@@ -245,11 +297,11 @@ def _remember(prepared: Prepared, outcome: Outcome, provider: Provider) -> None:
         kept.add(written, artifact, lasting=False)
 
 
-def _clean_up(prepared: Prepared, provider: Provider) -> None:
+def _clean_up(prefix: str, provider: Provider) -> None:
     """Remove from the store what the run left and nobody keeps."""
     store, kept = provider.store, provider.kept
     after = ""
-    while page := store.list(prepared.prefix + "/", after):
+    while page := store.list(prefix + "/", after):
         store.delete(key for key in page if not kept.holds(key))
         after = page[-1]
 
@@ -272,35 +324,3 @@ def _levels_to_caller() -> int:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("cloudburst."):
         frame, level = frame.f_back, level + 1
     return level
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    number: int
-
-
-def _shape(root: Expr, found: list[Expr]) -> Any:
-    """A container at the top of an expression is put together here and not by a worker: its shape, with places."""
-    what = root.what
-    if isinstance(what, Build) and what.container in ("list", "tuple", "dict"):
-        members = [_shape(arg, found) if type(arg) is Expr else arg for arg in root.args]
-        return what.container, members
-    found.append(root)
-    return _Place(len(found) - 1)
-
-
-def _taken_apart(roots: Sequence[Expr]) -> list[Expr]:
-    found: list[Expr] = []
-    for root in roots:
-        _shape(root, found)
-    return found
-
-
-def _filled(shape: Any, values: list[Any]) -> Any:
-    if isinstance(shape, _Place):
-        return values[shape.number]
-    container, members = shape
-    filled = [_filled(one, values) if isinstance(one, _Place | tuple) else one for one in members]
-    if container == "dict":
-        return dict(zip(filled[::2], filled[1::2], strict=True))
-    return filled if container == "list" else tuple(filled)

@@ -70,6 +70,11 @@ class AwsProvider(RemoteProvider):
 
         return FargateFleet(self._place(), pool.id, pool.variable, scale=of_this_machine.time_scale())
 
+    def _fleet_again(self, pool: Pool) -> FargateFleet:
+        fleet = self._fleet(pool)
+        fleet.adopt()
+        return fleet
+
     def _check_before_launch(self) -> None:
         from cloudburst.runtime.backends.fargate.preflight import preflight
 

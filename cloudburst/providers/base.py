@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Journal(Protocol):
     """Takes what happens in a run, a line at a time, and has it written down before it returns."""
 
-    def begin(self, plan: Plan, limits: Limits) -> None:
-        """Write down what is run."""
+    def begin(self, plan: Plan, limits: Limits, told: object) -> None:
+        """Write down what is run, and what else whoever goes on with it has to know."""
         ...
 
     def append(self, line: str) -> None:

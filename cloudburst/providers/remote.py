@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from cloudburst import settings
+from cloudburst.errors import SettingsError
 from cloudburst.kept import Kept
 from cloudburst.resources import Size
 from cloudburst.settings.user import user_name, user_secret
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cloudburst.runtime.pool import Pool
     from cloudburst.runtime.protocols import Backend, Fleet, Store
     from cloudburst.runtime.state import Limits
+    from cloudburst.runtime.takeover import Resumed
     from cloudburst.runtime.terms import Terms
 
 
@@ -158,6 +160,17 @@ class RemoteProvider(ABC):
         from cloudburst.runtime.chronicle import Chronicle
 
         return Chronicle(self.store, prefix, self.secret, pool=backend.pool.id, run=backend.coming_run)
+
+    def take_up(self, prefix: str) -> Resumed:
+        """Go on with a run of this user whose program was killed."""
+        from cloudburst.runtime.greeting import Greeting
+        from cloudburst.runtime.takeover import resume
+
+        return resume(self.store, prefix, self.secret, self.user, self._fleet_again, Greeting(self._image))
+
+    def _fleet_again(self, pool: Pool) -> Fleet:  # noqa: ARG002
+        """The machines of a pool that another program has started."""
+        raise SettingsError(f"{self!r} cannot go on with a run of another program: only runs on AWS can be resumed.")
 
     def close(self) -> None:
         """End all workers; the next run starts new ones."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cloudburst.errors import NotFound, StoreError
 from cloudburst.runtime import layout
@@ -34,6 +34,8 @@ class Begun(NamedTuple):
     """The id of the pool whose workers performed it."""
     run: str
     """What the pool's messages call it."""
+    told: Any
+    """What whoever began it wanted to be kept for whoever goes on with it."""
 
 
 class Chronicle:
@@ -65,13 +67,16 @@ class Chronicle:
         self._secret = derive(secret, "journal")
         self._number = 0
 
-    def begin(self, plan: Plan, limits: Limits) -> None:
-        """Write down what is run. Places in the user's program are left out: they say nothing elsewhere."""
+    def begin(self, plan: Plan, limits: Limits, told: Any = None) -> None:
+        """Write down what is run, and what else whoever goes on with it has to know.
+
+        Places in the user's program are left out: they say nothing elsewhere.
+        """
         tasks = [
             replace(task, origins=tuple([origin._replace(code=None) for origin in task.origins])) for task in plan.tasks
         ]
         plain = replace(plan, tasks=tuple(tasks), functions=dict(plan.functions))
-        self._put("plan", "plan", pickle.dumps((plain, limits, self._pool, self._run), 5))
+        self._put("plan", "plan", pickle.dumps((plain, limits, self._pool, self._run, told), 5))
 
     def append(self, line: str) -> None:
         """Write down a batch of events. It is there when this returns."""

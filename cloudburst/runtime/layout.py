@@ -56,6 +56,15 @@ def run_prefix(name: str, run: str) -> str:
     return f"runs/{digest(run.encode()).hex()[:3]}-{readable(name)}-{run}"
 
 
+def run_id(prefix: str) -> str:
+    """A run as people name it: what its keys begin with, without what all runs have in common.
+
+    >>> run_id("runs/6a2-daily_report-x1")
+    '6a2-daily_report-x1'
+    """
+    return prefix.removeprefix("runs/")
+
+
 def attempt_prefix(prefix: str, name: str, task: TaskId, attempt: int) -> str:
     """What the keys of an attempt's outputs begin with; no two attempts share one.
 

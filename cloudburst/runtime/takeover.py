@@ -8,7 +8,7 @@ again whatever it does not know to have arrived, and hears what was said meanwhi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cloudburst.runtime.backends.remote import RemoteBackend
 from cloudburst.runtime.chronicle import Chronicle
@@ -31,6 +31,8 @@ class Resumed(NamedTuple):
     driver: Driver
     backend: RemoteBackend
     chronicle: Chronicle
+    told: Any
+    """What whoever began the run wanted to be kept."""
 
 
 def resume(
@@ -87,4 +89,4 @@ def resume(
         pool.let_go()
         raise
     backend.take_up(begun.run, shapes, launches, named - shapes.keys())
-    return Resumed(begun.plan, driver, backend, chronicle)
+    return Resumed(begun.plan, driver, backend, chronicle, begun.told)

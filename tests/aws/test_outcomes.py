@@ -10,13 +10,11 @@ import os
 import re
 import sys
 import time
-from pathlib import Path
 
-import boto3
 import pytest
 
 import cloudburst as cb
-from cloudburst.errors import Cancelled, ComputeError, LaunchError, OutOfMemory, StageError, TaskTimeout, WorkerLost
+from cloudburst.errors import ComputeError, LaunchError, OutOfMemory, StageError, TaskTimeout, WorkerLost
 from cloudburst.testing import (
     ABOVE_LIMIT,
     AGED_OUT,
@@ -25,7 +23,6 @@ from cloudburst.testing import (
     EXEC_FORMAT,
     HOST_FAULT,
     KILLED,
-    LOST_ANSWER,
     MEMORY_FLAG_STICKS,
     MISSING,
     NEVER_STARTS,
@@ -36,18 +33,14 @@ from cloudburst.testing import (
     PULL_TIMEOUT,
     RESOURCE_INITIALIZATION,
     SEGFAULT,
-    SERVER_ERROR,
-    SLOW_DOWN,
     SLOW_START,
     SPOT_KILLED,
     SPOT_LOSS,
     START_ERROR,
     STORAGE_TIMEOUT,
     TERMINATION_NOTICE,
-    THROTTLED,
 )
-from tests.aws.runs import QUICK, listed, on_aws, ran
-from tests.testing.fargate import until
+from tests.aws.runs import on_aws, ran
 
 
 @cb.stage(cpu=256, memory=512)
@@ -258,7 +251,13 @@ def test_a_crash_without_a_record_is_told_with_the_tail_from_cloudwatch(badly):
     error = error_of(badly, "always_crashes")
     assert isinstance(error, WorkerLost)
     assert (error.attempt, badly.met["SEGFAULT"]) == (2, 2)
-    for words in ("stage always_crashes", "after 2 attempts", "exit code 139 (SIGSEGV)", "retries=", "before the crash"):
+    for words in (
+        "stage always_crashes",
+        "after 2 attempts",
+        "exit code 139 (SIGSEGV)",
+        "retries=",
+        "before the crash",
+    ):
         assert words in str(error)
     assert "before the crash" in error.log_tail
 
@@ -376,7 +375,7 @@ def test_a_machine_that_never_starts_ends_the_run_within_its_limit():
         assert isinstance(one.error, LaunchError)
         assert one.met == {"NEVER_STARTS": 1}
         [machine] = one.tasks
-        assert 600 <= machine.stopping_s - machine.created_s
+        assert machine.stopping_s - machine.created_s >= 600
         for words in ("stage small", "10 minutes", "PROVISIONING", "did not start", "compute_subnets"):
             assert words in str(one.error)
         assert one.listed == []

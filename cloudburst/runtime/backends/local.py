@@ -58,7 +58,7 @@ class LocalBackend:
     ...     events = backend.poll(60)
     ...     backend.close()
     >>> events
-    [Hello(worker='w1')]
+    [Hello(worker='w1', shape=None)]
     """
 
     def __init__(self, store_url: str, directory: str | os.PathLike[str]) -> None:
