@@ -158,7 +158,7 @@ class Agent:
         try:
             self._loop.end(lambda: not self._running and not self._leaving)
         finally:
-            for life in [*self._running.values()]:  # only if the thread itself has failed
+            for life in [*self._running.values(), *self._leaving.values()]:  # only if the thread itself has failed
                 life.machine.kill()
                 life.machine.close()
             found = self._census.look()
@@ -251,6 +251,7 @@ class Agent:
                 end_all(rest)
             else:
                 del self._leaving[name]
+                life.machine.close()
                 self._leave(life.task)
 
     # ------------------------------------------------------------ ending
@@ -281,7 +282,6 @@ class Agent:
             self._script.met(task.fault)
             task.container_reason = task.fault.container_reason
         task.execution_stopped_s = self._clock.now_s()
-        life.machine.close()
         self._leaving[task.id] = life
         self._look_due_s = 0.0
 

@@ -18,14 +18,14 @@ from cloudburst.errors import Tampered
 from cloudburst.kept import Kept
 from cloudburst.runtime import artifacts, layout
 from cloudburst.runtime.backends.remote import RemoteBackend
-from cloudburst.runtime.events import Ended, Gone
+from cloudburst.runtime.events import Ended, Gone, LaunchFailed
 from cloudburst.runtime.letters import INLINE
 from cloudburst.runtime.pool import Pool
 from cloudburst.runtime.stores.local import LocalStore
 from cloudburst.runtime.task import Artifact, Function, TaskId
 from cloudburst.runtime.terms import Terms
 from tests.assignments import assignment, captured, slot, step
-from tests.contracts.backends import call, ended, launched, until
+from tests.contracts.backends import SHAPE, call, ended, launched, until
 from tests.runtime.fleets import ProcessFleet
 from tests.runtime.test_envelope import Touch
 
@@ -75,10 +75,8 @@ def overwrite(store, key, data):
 
 
 def raises_tampered(backend):
-    end = time.monotonic() + 30
     with pytest.raises(Tampered) as caught:
-        while time.monotonic() < end:
-            backend.poll(1)
+        until(backend, LaunchFailed)  # which never comes
     return str(caught.value)
 
 
@@ -166,18 +164,13 @@ def test_a_planted_lease_or_pool(backend, store, pool, malice, touched, what):
     backend.equip({})
     if what == "lease":
         launched(backend)
-        pool._keeper.stop()
+        pool._keeper._process.send_signal(signal.SIGSTOP)
     store.put(f"{pool.prefix}/{what}", [malice])
     if what == "pool":
-        backend.launch(*launch_of_one())
+        backend.launch(SHAPE, 1, "late")
     assert f"{what} is not what was written there" in raises_tampered(backend)
+    pool._keeper._process.send_signal(signal.SIGCONT)
     assert not touched.exists()
-
-
-def launch_of_one():
-    from tests.contracts.backends import SHAPE
-
-    return SHAPE, 1, "late"
 
 
 def test_a_planted_receipt(store, malice, touched):
@@ -200,7 +193,7 @@ def test_data_is_read_without_pickle(backend, store, monkeypatch):
         [{"a": [1, 2.5, None, "x" * 50_000]}],
         7,
     ]
-    backend.equip(captured(make=lambda number: values_in_worker(number), **{}))
+    backend.equip(captured(make=lambda number: values_in_worker(number)))
     [worker] = launched(backend)
     records = ended(backend, worker, *[call("make", number, task=number) for number in range(4)])
     assert [one.failure for one in records] == [None] * 4

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cloudburst.errors import NotFound, StoreError, Tampered
@@ -28,7 +29,13 @@ from tests.runtime.fleets import FoundFleet
 
 ROOT = Path(__file__).parents[2]
 SECRET, USER, PREFIX = b"the user's own", "u1", "runs/000-test-x1"
-TERMS = Terms(hearing_interval_s=0.05, mail_interval_s=0.05, lease_interval_s=0.5, lease_limit_s=30.0)
+
+
+def terms(limit_s: float) -> Terms:
+    return Terms(hearing_interval_s=0.05, mail_interval_s=0.05, lease_interval_s=0.5, lease_limit_s=limit_s)
+
+
+TERMS = terms(30.0)
 LIMITS = Limits(2, None, None, shaped=True)
 LARGE = "x" * 100_000
 """Makes the function too large for a letter."""
@@ -70,10 +77,10 @@ def plan(directory: Path) -> Plan:
 RESULT = sum(range(9))
 
 
-def first_driver(directory: Path) -> None:
+def first_driver(directory: Path, terms: Terms) -> None:
     """What the process does that is killed."""
     store = LocalStore(directory / "store", shared=True)
-    pool = Pool(store, USER, SECRET, TERMS)
+    pool = Pool(store, USER, SECRET, terms)
     backend = RemoteBackend(pool, FoundFleet(pool, directory))
     chronicle = Chronicle(store, PREFIX, SECRET, pool.id, backend.coming_run)
     a_plan = plan(directory)
@@ -82,12 +89,14 @@ def first_driver(directory: Path) -> None:
 
 
 @pytest.fixture
-def begun(tmp_path):
+def begun(tmp_path, request):
     """A run that was begun, by its process."""
+    limit_s = getattr(request, "param", 30.0)
     code = (
-        "import sys, pathlib; from tests.runtime.test_takeover import first_driver as go; go(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib; from tests.runtime import test_takeover as module; "
+        "module.first_driver(pathlib.Path(sys.argv[1]), module.terms(float(sys.argv[2])))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(limit_s)], cwd=ROOT)
     yield process
     process.kill()
     process.wait()
@@ -132,12 +141,12 @@ def test_another_process_goes_on_with_the_same_workers_and_nothing_is_done_twice
         (tmp_path / f"go-{number}").touch()
     until(lambda: (tmp_path / f"mark-{last}").exists())
     kill(begun)
-    machines = sorted(file.name for file in tmp_path.glob("*.machine"))
+    machines = set(tmp_path.glob("*.machine"))
     resumed = taken_up(tmp_path)
     for number in range(9):
         (tmp_path / f"go-{number}").touch()
     assert ends_well(tmp_path, resumed) == dict.fromkeys(range(9), 1)
-    assert sorted(file.name for file in tmp_path.glob("*.machine"))[: len(machines)] == machines
+    assert machines <= set(tmp_path.glob("*.machine"))
 
 
 def test_what_ended_while_nobody_listened_is_heard(begun, tmp_path):
@@ -162,6 +171,17 @@ def test_a_machine_that_went_while_nobody_looked_is_replaced(begun, tmp_path):
         (tmp_path / f"go-{number}").touch()
     marks = ends_well(tmp_path, taken_up(tmp_path))
     assert set(marks.values()) <= {1, 2}
+
+
+@pytest.mark.parametrize("begun", [2.0], indirect=True)
+def test_workers_that_nobody_takes_up_end_by_themselves_in_the_middle_of_a_task(begun, tmp_path):
+    until(lambda: (tmp_path / "mark-0").exists() and (tmp_path / "mark-4").exists())
+    machines = list(FoundFleet(None, tmp_path)._found.values())
+    performers = [child for machine in machines for child in machine.children(recursive=True)]
+    assert len(performers) == len(machines) == 2
+    kill(begun)
+    gone, alive = psutil.wait_procs([*machines, *performers], timeout=60)
+    assert (len(gone), alive) == (4, [])
 
 
 def test_a_driver_killed_before_it_had_launched_anything_is_taken_up_too(tmp_path):

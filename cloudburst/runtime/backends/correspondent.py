@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from time import monotonic
+from typing import NamedTuple
 
 from cloudburst.resources import Size
+from cloudburst.runtime.events import Cancelled, Gone
 from cloudburst.runtime.protocols import Fell
 from cloudburst.runtime.task import TaskId
 
 Attempt = tuple[TaskId, int]
+
+
+class Launched(NamedTuple):
+    """Machines that were asked for: in which run, by its token for them, and of which shape."""
+
+    run: str
+    token: str
+    shape: Size
 
 
 class Correspondent:
@@ -24,8 +34,8 @@ class Correspondent:
     """
 
     __slots__ = (
-        "_announced", "_asked_at", "_first_at", "fell", "is_seen", "is_up", "known", "letters", "queue", "shape",
-        "token",
+        "_announced", "_asked_at", "_first_at", "bye", "fell", "is_seen", "is_up", "known", "letters", "queue",
+        "shape", "token",
     )  # fmt: skip
 
     def __init__(self, token: str, shape: Size) -> None:
@@ -40,6 +50,8 @@ class Correspondent:
         """Attempts that it was given and that have no record, with those that each awaits."""
         self.fell: Fell | None = None
         """Its machine is no more, and what it has said before is yet to be heard."""
+        self.bye: Gone | None = None
+        """It has said that its machine is taken back; by whom, only the fleet can tell."""
         self.letters = 0
         self._asked_at = self._first_at = monotonic()
         self._announced: Attempt | None = None
@@ -90,6 +102,18 @@ class Correspondent:
         self._announced = at
         return at
 
+    def ending(self, fell: Fell) -> Gone | Cancelled:
+        """What it is to the driver that the machine is no more, once all that the worker said has been heard.
+
+        Nobody but the driver is to stop a machine that has something to do: who does wants the run to end.
+        """
+        name, cause, detail, _ = fell
+        if cause == "stopped" and (self.queue or not self.is_up):
+            return Cancelled(f"its machine {name} was stopped by somebody else: {detail}")
+        if self.bye is not None and cause not in ("stopped", "host"):
+            return self.bye
+        return Gone(name, cause, detail, None if self.at is None else self.at[0])
+
     def is_silent(self, since: float) -> bool:
         """Whether it has a machine for so long and has not said hello."""
         return not self.is_up and self._asked_at < since
@@ -97,3 +121,14 @@ class Correspondent:
     def is_unseen(self, since: float) -> bool:
         """Whether it was taken up so long ago and the fleet does not have it."""
         return not self.is_seen and self._asked_at < since
+
+
+def said_nothing(worker: str, limit_s: float) -> Fell:
+    """What a machine is taken for that runs and whose worker does not say hello."""
+    return Fell(
+        worker,
+        "lost",
+        f"the machine {worker} was granted, but its worker has said nothing for {limit_s:.0f} s: it may have no way to "
+        "the storage (a route to S3, compute_task_role), or the image is not a worker's",
+        "setup",
+    )

@@ -15,14 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from threading import Event as Bell
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudburst.errors import Tampered
 from cloudburst.resources import Size
 from cloudburst.runtime import layout
-from cloudburst.runtime.backends.correspondent import Attempt, Correspondent
+from cloudburst.runtime.backends.correspondent import Attempt, Correspondent, Launched, said_nothing
 from cloudburst.runtime.backends.post import Heard, Incoming, Outgoing, Tails
-from cloudburst.runtime.events import Began, Ended, Event, Gone, Hello, LaunchFailed
+from cloudburst.runtime.events import Began, Cancelled, Ended, Event, Gone, Hello, LaunchFailed
 from cloudburst.runtime.greeting import Greeting
 from cloudburst.runtime.letters import named
 from cloudburst.runtime.pool import Pool
@@ -32,12 +32,6 @@ from cloudburst.runtime.task import Awaited, Function
 _LOOK_S = 0.1
 _FLEET = "log of machine "
 """What a log's name begins with that the fleet has, because the worker could write no record."""
-
-
-class _Launched(NamedTuple):
-    run: str
-    token: str
-    shape: Size
 
 
 class RemoteBackend:
@@ -60,7 +54,7 @@ class RemoteBackend:
         """Workers that are no more, or are not ours to hear any more."""
         self._early: dict[str, list[Heard]] = {}
         """What workers have said of which the fleet has not said yet that they were started."""
-        self._launched: dict[str, _Launched] = {}
+        self._launched: dict[str, Launched] = {}
         """By token as the fleet knows it: tokens of two runs of a pool must differ."""
         self._run = ""
         self._runs = 0
@@ -120,7 +114,7 @@ class RemoteBackend:
         self._left.update(departed)
         self._run, self._runs, self._is_taken_up = run, int(run.removeprefix(self.pool.id)), True
         for token, shape in launches.items():
-            self._launched[f"{run}-{token}"] = _Launched(run, token, shape)
+            self._launched[f"{run}-{token}"] = Launched(run, token, shape)
         for name, shape in workers.items():
             one = self._workers[name] = Correspondent("", shape)
             one.is_up, one.is_seen = True, False
@@ -138,7 +132,7 @@ class RemoteBackend:
     def launch(self, shape: Size, count: int, token: str) -> None:
         """Ask the fleet for machines."""
         full = f"{self._run}-{token}"
-        self._launched[full] = _Launched(self._run, token, shape)
+        self._launched[full] = Launched(self._run, token, shape)
         self._fleet.launch(shape, count, full)
 
     def assign(self, worker: str, tasks: Sequence[Assignment]) -> None:
@@ -234,7 +228,7 @@ class RemoteBackend:
         if heard is not None:
             for name in self._fallen:  # what their workers had said has been heard
                 if (worker := self._workers.get(name)) is not None and worker.fell is not None:
-                    events.append(self._bury(name, worker.fell.cause, worker.fell.detail, worker.at))
+                    events.append(self._ending(name, worker, worker.fell))
         now = monotonic()
         if not self._in.is_listening and now >= self._hear_at and (self._workers or self._launched):
             self._hear_at = now + self.pool.terms.hearing_interval_s
@@ -261,6 +255,9 @@ class RemoteBackend:
             was_up, one.is_up = one.is_up, True
             return [] if was_up else [Hello(worker, one.shape)]
         if isinstance(event, Gone):
+            if event.cause == "reclaimed":
+                one.bye = event
+                return []
             return [self._bury(worker, event.cause, event.detail, None if event.task is None else one.at)]
         assert isinstance(event, Ended)
         return self._ended(one, event, heard)
@@ -295,7 +292,7 @@ class RemoteBackend:
                     one.fell = one.fell or sight
                     self._hear_at = 0.0
                 else:
-                    events += self._never_up(sight.worker, sight.detail, sight)
+                    events += self._never_up(one, sight)
         return events
 
     def _started(self, sight: Started) -> list[Event]:
@@ -310,13 +307,14 @@ class RemoteBackend:
         self._workers[worker] = Correspondent(sight.token, launched.shape)
         return [event for heard in self._early.pop(worker, ()) for event in self._take(heard)]
 
-    def _never_up(self, worker: str, detail: str, fell: Fell | None = None) -> list[Event]:
-        one = self._workers.pop(worker)
-        self._left.add(worker)
-        cause = "passing" if fell is None or fell.launch is None else fell.launch
-        if printed := self._fleet.tail(worker).strip():
+    def _never_up(self, one: Correspondent, fell: Fell) -> list[Event]:
+        self._bury(fell.worker, "lost", "", None)
+        detail = fell.detail
+        if printed := self._fleet.tail(fell.worker).strip():
             detail = f"{detail}\nThe last lines of its log:\n{printed}"
-        return self._ours(LaunchFailed(one.token, 1, detail, cause))
+        failed = self._ours(LaunchFailed(one.token, 1, detail, fell.launch or "passing"))
+        ending = one.ending(fell)
+        return [ending] if failed and isinstance(ending, Cancelled) else failed
 
     def _ours(self, failed: LaunchFailed) -> list[Event]:
         """With the token as the driver knows it, if it is of this run."""
@@ -334,13 +332,16 @@ class RemoteBackend:
             self._fleet.stop(silent)
         events: list[Event] = []
         for name in silent:
-            detail = (
-                f"the machine {name} was granted, but its worker has said nothing for {terms.launch_limit_s:.0f} s: it "
-                "may have no way to the storage (a route to S3, compute_task_role), or the image is not a worker's"
-            )
-            events += self._never_up(name, detail, Fell(name, "lost", "", "setup"))
+            events += self._never_up(self._workers[name], said_nothing(name, terms.launch_limit_s))
         gone = "its machine is not there any more"
         return events + [self._bury(name, "host", gone, self._workers[name].at) for name in unseen]
+
+    def _ending(self, name: str, one: Correspondent, fell: Fell) -> Event:
+        ending = one.ending(fell)
+        if isinstance(ending, Gone):
+            return self._bury(name, ending.cause, ending.detail, None if ending.task is None else one.at)
+        self._bury(name, "stopped", "", None)
+        return ending
 
     def _bury(self, worker: str, cause: Any, detail: str, at: Attempt | None) -> Gone:
         one = self._workers.pop(worker)

@@ -217,7 +217,7 @@ def test_who_is_stopped_is_gone_at_once_gets_a_last_letter_and_is_not_heard(offi
     assert [one.is_last for one in office.letters("w1", 2)] == [False, True]
     assert [one.is_last for one in office.letters("w2", 1)] == [True]
     office.record("w1", 0)
-    office.bye("w1", "reclaimed")
+    office.bye("w1", "stopped")
     assert office.nothing_but(()) == []
     assert office.store.list(layout.said_prefix(office.pool.prefix)) == []
 
@@ -228,11 +228,11 @@ def test_who_is_stopped_is_gone_at_once_gets_a_last_letter_and_is_not_heard(offi
 def test_a_hello_before_the_fleet_has_said_started_waits_for_it(office):
     office.backend.launch(SHAPE, 1, "1")
     office.hello("w1")
-    office.bye("w1", "reclaimed")
+    office.bye("w1", "stopped")
     assert office.nothing_but(()) == []
     assert len(office.store.list(layout.said_prefix(office.pool.prefix))) == 2  # another driver would have to hear it
     office.fleet.sights.append(Started(office.fleet.launched[0][2], "w1"))
-    assert office.backend.poll(10) == [Hello("w1", SHAPE), Gone("w1", "reclaimed", "words", None)]
+    assert office.backend.poll(10) == [Hello("w1", SHAPE), Gone("w1", "stopped", "words", None)]
 
 
 def test_a_record_ends_its_attempt_once(office):
