@@ -27,7 +27,7 @@ from cloudburst.graph.nodes import (
     What,
 )
 from cloudburst.graph.semantics import may_write
-from cloudburst.resources import MEMORY_MIB, Size
+from cloudburst.resources import Size, on_default, room_for
 from cloudburst.runtime.task import GIVEN, Artifact, Function, Input, Origin, Output, Plan, Step, StepKind, Task
 
 
@@ -178,7 +178,7 @@ def _lone_stage(
         tuple(inputs),
         tuple([Output(slots, parts, written) for _, parts in draft.outputs]),
         (Origin(what.label, head.code, head.lasti),),
-        _on(policy.size, default),
+        on_default(policy.size, default),
         policy.timeout_s,
         policy.retries,
         None,
@@ -299,7 +299,8 @@ def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: lis
     what = head.what
     policy = what.policy if isinstance(what, Call | Sized) else None
     if policy is None:
-        policy = Policy(_sum_of_sizes(steps.inputs, before, default))
+        makers = {one.task for one in steps.inputs if one.task != GIVEN}
+        policy = Policy(room_for([before[maker].size for maker in makers], default))
     return Task(
         index=index,
         name=head.name,
@@ -308,25 +309,13 @@ def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: lis
         inputs=tuple(steps.inputs),
         outputs=tuple(outputs),
         origins=tuple(steps.origins),
-        size=_on(policy.size, default),
+        size=on_default(policy.size, default),
         timeout_s=policy.timeout_s,
         retries=policy.retries,
         fan=steps.fan,
         stage_step=stage_step,
         environment=policy.environment,
         secrets=policy.secrets,
-    )
-
-
-def _on(size: Size, default: Size) -> Size:
-    """A size with what it does not say filled in as the provider does by default."""
-    if size.cpu is not None and size.spot is default.spot and size.storage is default.storage:
-        return size
-    return Size(
-        default.cpu if size.cpu is None else size.cpu,
-        default.memory if size.cpu is None else size.memory,
-        default.storage if size.storage is None else size.storage,
-        default.spot if size.spot is None else size.spot,
     )
 
 
@@ -349,15 +338,3 @@ def _with_lifetimes(steps: list[Step], stored: set[int]) -> tuple[Step, ...]:
         own = shared if step.own else ()
         done.append(step._replace(own=own, free=free) if free or own != step.own else step)
     return tuple(done)
-
-
-def _sum_of_sizes(inputs: list[Input], before: list[Task], default: Size) -> Size:
-    """The size of a task of ops alone: room for all that it reads."""
-    sizes = [before[number].size for number in {one.task for one in inputs if one.task != GIVEN}]
-    cpu = max((size.cpu or 0 for size in sizes), default=0)
-    memory = sum(size.memory or 0 for size in sizes)
-    if not memory:
-        return default
-    most = max(MEMORY_MIB)
-    fits = (Size(units, mib) for units, some in MEMORY_MIB.items() if units >= cpu for mib in some if mib >= memory)
-    return next(fits, Size(most, MEMORY_MIB[most][-1]))

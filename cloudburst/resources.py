@@ -7,6 +7,7 @@ documentation, "Amazon ECS task definition parameters for Fargate: task size".
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cloudburst.errors import ResourceError
@@ -153,6 +154,38 @@ def parse_storage(storage: object) -> int | None:
             f"{STORAGE_GIB[-1]} GiB in whole numbers."
         )
     return int(gib)
+
+
+def on_default(size: Size, default: Size) -> Size:
+    """A size with what it does not say filled in as a provider does by default.
+
+    >>> on_default(Size(1024, 2048), Size(2048, 8192, spot=True)), on_default(Size(), Size(2048, 8192))
+    (Size(cpu=1024, memory=2048, spot=True), Size(cpu=2048, memory=8192))
+    """
+    if size.cpu is not None and size.spot is default.spot and size.storage is default.storage:
+        return size
+    return Size(
+        default.cpu if size.cpu is None else size.cpu,
+        default.memory if size.cpu is None else size.memory,
+        default.storage if size.storage is None else size.storage,
+        default.spot if size.spot is None else size.spot,
+    )
+
+
+def room_for(sizes: Iterable[Size], default: Size) -> Size:
+    """The smallest size with the memory of all of these and the CPU of the largest; the default if they say nothing.
+
+    >>> room_for([Size(1024, 2048), Size(256, 1024)], Size())
+    Size(cpu=1024, memory=3072)
+    """
+    sizes = list(sizes)
+    cpu = max((size.cpu or 0 for size in sizes), default=0)
+    memory = sum(size.memory or 0 for size in sizes)
+    if not memory:
+        return default
+    most = max(MEMORY_MIB)
+    fits = (Size(units, mib) for units, some in MEMORY_MIB.items() if units >= cpu for mib in some if mib >= memory)
+    return next(fits, Size(most, MEMORY_MIB[most][-1]))
 
 
 def next_memory(size: Size) -> Size | None:

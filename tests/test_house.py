@@ -63,6 +63,16 @@ def test_imports_go_one_way():
     assert "0 broken" in linted.stdout
 
 
+def length_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring, which is as long as it has to be for those who read it."""
+    first = function.body[0]
+    is_told = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    told = first.end_lineno - first.lineno + 1 if is_told else 0
+    return function.end_lineno - function.lineno + 1 - told
+
+
 @pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
 def test_a_module_is_short_enough_to_read(path):
     source = path.read_text(encoding="utf-8")
@@ -71,7 +81,7 @@ def test_a_module_is_short_enough_to_read(path):
     ]
     lines = source.count("\n")
     assert lines <= 350
-    assert {node.name: length for node in functions if (length := node.end_lineno - node.lineno + 1) > 60} == {}
+    assert {node.name: length for node in functions if (length := length_of(node)) > 60} == {}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=names(MODULES))

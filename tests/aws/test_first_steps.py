@@ -60,7 +60,7 @@ result = build_model(get_data_x(), get_data_y()).compute(name="super-complex-pip
 @pytest.fixture(scope="module")
 def aws() -> Iterator[FakeAWS]:
     """One for all tests that leave it as it was."""
-    with FakeAWS(time_scale=0.05) as fake:
+    with FakeAWS(time_scale=0.1) as fake:
         yield fake
 
 
@@ -424,5 +424,5 @@ def test_what_is_persisted_is_read_by_another_process(aws: FakeAWS, settings: di
             timeout=60, check=False,
         )  # fmt: skip
         assert done.stdout.decode().strip() == str(sum(range(3000))), done.stderr.decode()
-        assert len(started(aws, before)) == 1
+        assert "begins table" not in "".join(aws.logs(task) for task in started(aws, before))
     remove_kept(settings)

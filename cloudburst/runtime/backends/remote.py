@@ -4,8 +4,7 @@ The driver's letters go to each worker's mailbox; what workers say it hears by l
 becomes of the machines is the fleet's to tell. Of the two the record in the store is the truth: when a machine is gone,
 what its worker had said before is heard first.
 
-One thread at a time may use it, except for :meth:`RemoteBackend.wake`. Nothing but ``logs`` and ``close`` waits for the
-store.
+One thread at a time may use it, but for :meth:`RemoteBackend.wake`. Only ``logs`` and ``close`` wait for the store.
 """
 
 from __future__ import annotations

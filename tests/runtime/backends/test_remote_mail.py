@@ -13,7 +13,7 @@ from cloudburst.runtime import layout
 from cloudburst.runtime.backends import post
 from cloudburst.runtime.backends.remote import RemoteBackend
 from cloudburst.runtime.envelope import seal, unseal
-from cloudburst.runtime.events import Began, Ended, Failure, Gone, Hello, LaunchFailed
+from cloudburst.runtime.events import Began, Cancelled, Ended, Failure, Gone, Hello, LaunchFailed
 from cloudburst.runtime.greeting import Greeting, introduction
 from cloudburst.runtime.lease import LeaseKeeper
 from cloudburst.runtime.letters import INLINE, Letter, Said
@@ -318,6 +318,40 @@ def test_a_machine_that_fell_is_gone_when_what_it_had_said_is_heard(office):
     gone = events[1]
     assert gone[:4] == ("w1", "memory", "exit code 137", TaskId(1))
     assert office.backend.logs(gone.log) == "the log of w1"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"), [("reclaimed", "reclaimed"), ("host", "host"), ("lost", "reclaimed"), ("memory", "reclaimed")]
+)
+def test_why_a_machine_was_taken_back_is_the_fleets_to_say(office, said, cause):
+    office.up("w1")
+    office.backend.assign("w1", [call(0)])
+    office.bye("w1", "reclaimed", task=0)
+    assert office.nothing_but(Began) == []
+    office.fleet.sights.append(Fell("w1", said, "ECS's words"))
+    [gone] = office.until(Gone)
+    assert (gone.cause, gone.task) == (cause, TaskId(0))
+
+
+def test_a_machine_that_somebody_else_stops_at_its_task_cancels_the_run(office):
+    office.up("w1")
+    office.backend.assign("w1", [call(0)])
+    office.bye("w1", "reclaimed", task=0)
+    office.fleet.sights.append(Fell("w1", "stopped", "somebody stopped it"))
+    [cancelled] = office.until(Cancelled)
+    assert cancelled.reason == "its machine w1 was stopped by somebody else: somebody stopped it"
+
+
+def test_a_machine_that_somebody_else_stops_before_its_worker_is_up_cancels_the_run(office):
+    office.backend.launch(SHAPE, 1, "1")
+    office.fleet.sights += [Started(office.fleet.launched[-1][2], "w1"), Fell("w1", "stopped", "somebody stopped it")]
+    assert len(office.until(Cancelled)) == 1
+
+
+def test_an_idle_machine_that_somebody_else_stops_is_gone(office):
+    office.up("w1")
+    office.fleet.sights.append(Fell("w1", "stopped", "somebody stopped it"))
+    assert office.until(Gone) == [Gone("w1", "stopped", "somebody stopped it", None)]
 
 
 def test_what_awaits_a_failed_attempt_is_taken_back_without_a_word(office):
