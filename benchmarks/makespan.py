@@ -33,7 +33,7 @@ def spent(equal: bool, **settings) -> Figures:
     import cloudburst as cb
 
     with aws_elsewhere(SCALE, START_S) as aws:
-        cb.init_aws(**aws.settings, max_workers=WIDTH, **settings)
+        cb.init_aws(**aws.settings, max_workers=2 * WIDTH, **settings)
         began = time.perf_counter()
         cb.compute(pipeline(equal))
         seconds = (time.perf_counter() - began) / SCALE

@@ -9,12 +9,13 @@ from cloudburst.graph.expr import Expr
 from cloudburst.graph.facts import Facts
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.group import group
-from cloudburst.graph.nodes import Call, FunctionValue
+from cloudburst.graph.nodes import ANY_SIZE, Call, FunctionValue
 from cloudburst.graph.optimize import PASSES, optimize
 from cloudburst.graph.walk import topological
 from cloudburst.keys import digest
 from cloudburst.materials import Captures, materials
 from cloudburst.planner import make_plan
+from cloudburst.resources import Size
 from cloudburst.runtime.artifacts import read
 from cloudburst.runtime.capture import Captured
 from cloudburst.runtime.protocols import Assignment
@@ -26,7 +27,11 @@ Functions = dict[str, Callable[..., Any]]
 
 
 def planned(
-    roots: Sequence[Expr], store: MemoryStore, passes: Any = PASSES, present: dict[bytes, Any] | None = None
+    roots: Sequence[Expr],
+    store: MemoryStore,
+    passes: Any = PASSES,
+    present: dict[bytes, Any] | None = None,
+    default: Size = ANY_SIZE,
 ) -> tuple[Plan, Graph, Functions]:
     """A plan whose functions are named by digests of their identities, and the functions themselves."""
     found = {
@@ -37,7 +42,8 @@ def planned(
     digests = {identity: digest(b"captured", identity) for identity in found}
     graph = optimize(Graph.of(tuple(roots)), Facts(digests, {}, present or {}), passes, checked=True)
     captures = Captures({one: Captured(b"", written, "", frozenset()) for one, written in digests.items()}, {})
-    plan = make_plan(graph, group(graph), materials(graph, captures, store, "runs/test"), name="test")
+    made_of = materials(graph, captures, store, "runs/test")
+    plan = make_plan(graph, group(graph), made_of, name="test", default=default)
     return plan, graph, {digests[identity].hex(): function for identity, function in found.items()}
 
 

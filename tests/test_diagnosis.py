@@ -60,7 +60,7 @@ def test_out_of_memory_at_larger_sizes_too_names_the_one_beyond_them() -> None:
     failed = Failed(TaskId(0), 4, Failure("memory", ""), None, Size(1024, 7168))
     [error] = errors_of(made, outcome(failed), Printed(""))  # type: ignore[arg-type]
     assert isinstance(error, cb.OutOfMemory)
-    assert "after 4 attempts. Ask for more: memory=12288, cpu=2048." in str(error)
+    assert "after 4 attempts. Ask for more: memory=11264, cpu=2048." in str(error)
     assert error.limit_mib == 7168
 
 
@@ -136,3 +136,36 @@ def test_places_and_names() -> None:
 @pytest.mark.parametrize("text", ["", "   \n"])
 def test_nothing_printed_is_not_told(text: str) -> None:
     assert "printed" not in str(told(Failure("lost", "gone"), printed=text))
+
+
+def test_machines_that_were_taken_back_or_failed_are_nobodys_fault() -> None:
+    text = str(told(Failure("reclaimed", "its machine was taken back"), attempt=5))
+    assert "lost its worker after 5 attempts: its machine was taken back. AWS took spare capacity back" in text
+    assert "spot=False" in text
+    text = str(told(Failure("host", "the host failed"), attempt=6))
+    assert "after 6 attempts: the host failed. The machine under it failed" in text
+    assert "Health Dashboard" in text
+
+
+def test_what_was_tampered_with_is_told_as_such() -> None:
+    error = told(Failure("tampered", "runs/x/a/0 is not what was written there."))
+    assert isinstance(error, cb.Tampered)
+    assert "stage load (test_diagnosis.py:" in str(error)
+    assert "was not performed. runs/x/a/0 is not what was written there." in str(error)
+
+
+@pytest.mark.parametrize(
+    "message", ["its secret TOKEN is not there: set it.", "The secret arn:x for TOKEN cannot be read"]
+)
+def test_a_stage_without_its_secret_could_not_begin(message: str) -> None:
+    assert f"could not begin: {message}" in str(told(Failure("refused", message, 0)))
+
+
+def test_a_value_that_cannot_be_taken_is_not_told_as_a_failure_of_the_code() -> None:
+    assert "returned what cannot be taken: a lock" in str(told(Failure("refused", "a lock cannot travel", 0)))
+
+
+def test_a_mend_that_ends_a_sentence_is_given_no_second_stop() -> None:
+    assert str(told(Failure("launch", "there is no image. Push it."))).endswith(
+        "could not be started: there is no image. Push it."
+    )

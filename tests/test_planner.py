@@ -258,3 +258,52 @@ def test_a_stage_that_reads_very_many_values_twice_has_each_as_one_input() -> No
     assert len(last.inputs) == 3000
     assert last.steps[0].own == tuple(range(6000))
     assert last.steps[0].free == tuple(range(3000))
+
+
+DEFAULT = Size(2048, 8192)
+SPARE = Size(2048, 8192, spot=True)
+
+
+def sizes_on(default: Size, *deferreds: Deferred[Any]) -> list[Size]:
+    plan, _, _ = planned([expr(one) for one in deferreds], MemoryStore(), default=default)
+    return [task.size for task in plan.tasks]
+
+
+@pytest.mark.parametrize(
+    ("options", "default", "size"),
+    [
+        ({}, DEFAULT, DEFAULT),
+        ({}, SPARE, SPARE),
+        ({"memory": 512}, DEFAULT, Size(256, 512)),
+        ({"memory": 512}, SPARE, Size(256, 512, spot=True)),
+        ({"memory": 512, "spot": False}, SPARE, Size(256, 512, spot=False)),
+        ({"memory": 512, "spot": True}, DEFAULT, Size(256, 512, spot=True)),
+        ({"spot": False}, SPARE, Size(2048, 8192, spot=False)),
+        ({"ephemeral_storage": 50}, DEFAULT, Size(2048, 8192, 50)),
+        ({"memory": 512, "ephemeral_storage": 50}, SPARE, Size(256, 512, 50, True)),
+    ],
+)
+def test_what_a_size_does_not_say_is_as_the_provider_says(options: Any, default: Size, size: Size) -> None:
+    alone, riding = load.options(**options)(1), load.options(**options)(1).append(2)
+    assert sizes_on(default, alone) == sizes_on(default, riding) == [size]
+
+
+def test_ops_alone_take_what_their_inputs_need_on_machines_as_the_provider_says() -> None:
+    one, two = load.options(memory="2 GB", spot=False)(1), other.options(memory="4 GB", ephemeral_storage=50)(1)
+    assert sizes_on(SPARE, merge(one, two))[-1] == Size(1024, 6144, spot=True)
+    assert sizes_on(SPARE, cb.defer(sum)([1, 2])) == [SPARE]
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_variables_and_secrets_go_with_the_task_of_their_stage(head: bool) -> None:
+    arn = "arn:aws:ssm:eu-west-1:1:parameter/x"
+    made = load.options(environment={"B": "2", "A": "1"}, secrets={"C": arn})(1)
+    [task, after] = plan_of(use(made.head() if head else made)).tasks
+    assert (task.environment, task.secrets) == ((("A", "1"), ("B", "2")), (("C", arn),))
+    assert (after.environment, after.secrets) == ((), ())
+    assert "'2'" not in repr(task)
+
+
+def test_a_value_that_was_given_a_size_keeps_disk_and_spare_capacity() -> None:
+    made = load.options(memory=512, spot=True, ephemeral_storage=50)(1)
+    assert sizes_on(DEFAULT, made.options(memory=1024)) == [Size(256, 1024, 50, True)]

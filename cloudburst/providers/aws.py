@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from cloudburst import settings as of_this_machine
+from cloudburst.errors import SettingsError
 from cloudburst.providers.remote import RemoteProvider
 from cloudburst.settings.aws import AwsSettings
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from cloudburst.runtime.protocols import Store
 
 
+_LONGEST_URL = 768
+"""Characters: with a pool's name and key behind it, it has to fit a worker's one variable."""
+
+
 class AwsProvider(RemoteProvider):
     """One Fargate task for each worker, and S3 between them."""
 
@@ -24,6 +29,12 @@ class AwsProvider(RemoteProvider):
         self.settings = settings
         self.default_size = settings.default_size
         self._is_checked = False
+        if len(self.store_url) > _LONGEST_URL:
+            raise SettingsError(
+                f"storage_prefix, storage_kms_key and endpoint_url together are too long to be told to each worker: "
+                f"{self.store_url!r} has {len(self.store_url)} characters, and at most {_LONGEST_URL} are possible. "
+                "Take a shorter storage_prefix."
+            )
 
     def __repr__(self) -> str:
         one = self.settings

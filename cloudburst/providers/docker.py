@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloudburst.providers.local import private_directory
 from cloudburst.providers.remote import RemoteProvider
 from cloudburst.resources import Size
 from cloudburst.settings.aws import DEFAULT_CPU, DEFAULT_MEMORY
@@ -35,7 +36,7 @@ class DockerProvider(RemoteProvider):
         if self.settings.storage is not None:
             return self.settings.storage
         if self._private is None:
-            self._private = Path(tempfile.mkdtemp(prefix="cloudburst-"))
+            self._private = private_directory(Path(tempfile.gettempdir()))
         return self._private
 
     def _open_store(self) -> Store:

@@ -125,11 +125,15 @@ class LocalProvider:
             return self._private_directory(Path(tempfile.gettempdir()))
 
     def _private_directory(self, parent: Path) -> Path:
-        """A new directory that goes with this process; those that killed processes left there are removed first."""
-        _sweep(parent)
-        path = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-", dir=parent))
+        path = private_directory(parent)
         self._private.append(path)
         return path
+
+
+def private_directory(parent: Path) -> Path:
+    """A new directory that goes with this process; those that killed processes left there are removed first."""
+    _sweep(parent)
+    return Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-", dir=parent))
 
 
 def _sweep(parent: Path) -> None:

@@ -40,7 +40,7 @@ class RemoteProvider(ABC):
         self._store: Store | None = None
         self._kept: Kept | None = None
         self._idle: list[RemoteBackend] = []
-        self._is_held = keep_warm_s is not None
+        self._is_held = False
         self._notes: list[str] = []
         self._owner = os.getpid()
         self._secret: bytes | None = None
@@ -105,6 +105,7 @@ class RemoteProvider(ABC):
             keep_going=keep_going,
             shaped=True,
             reuse=self._linger_s > 0,
+            prestart=self._linger_s > 0,
         ).scaled(settings.time_scale())
 
     def terms(self) -> Terms:
@@ -128,6 +129,7 @@ class RemoteProvider(ABC):
 
         store = self.store
         with self._lock:
+            self._is_held = self._is_held or self._keep_warm_s is not None
             if self._idle:
                 return self._idle.pop()
         self._check_before_launch()
@@ -179,7 +181,7 @@ class RemoteProvider(ABC):
         with self._lock:
             idle, self._idle = self._idle, []
             self._store = self._kept = None
-            self._is_held = self._keep_warm_s is not None
+            self._is_held = False  # a run that is still under way ends its workers itself
         for backend in idle:
             backend.close()
 

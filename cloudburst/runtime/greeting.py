@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from platform import machine, python_version
 from typing import Any
 
@@ -80,6 +79,8 @@ def differences(packages: Mapping[str, str]) -> list[str]:
     list of str
         A sentence each: ``"pandas 3.0.1 here, 3.0.0 in the image"``.
     """
+    from importlib.metadata import PackageNotFoundError, version  # a worker, which has no use for it, starts sooner
+
     told = []
     for name in sorted(packages):
         module = _MODULES.get(name, name.replace("-", "_"))

@@ -1,4 +1,4 @@
-"""Every way in which a worker can end, or fail to begin, as a user's program meets it: a value, or an error that says all.
+"""Every way in which a worker can end, or fail to begin, as a user's program meets it: a value, or an error.
 
 The rows are those of the table of how ECS behaves. A run costs seconds and a row nothing, so most rows share a run, in
 which each stage has its own misfortune; every attempt has a machine of its own there (``linger=0``).
@@ -11,10 +11,11 @@ import re
 import sys
 import time
 
+import boto3
 import pytest
 
 import cloudburst as cb
-from cloudburst.errors import ComputeError, LaunchError, OutOfMemory, StageError, TaskTimeout, WorkerLost
+from cloudburst.errors import Cancelled, ComputeError, LaunchError, OutOfMemory, StageError, TaskTimeout, WorkerLost
 from cloudburst.testing import (
     ABOVE_LIMIT,
     AGED_OUT,
@@ -23,6 +24,7 @@ from cloudburst.testing import (
     EXEC_FORMAT,
     HOST_FAULT,
     KILLED,
+    LOST_ANSWER,
     MEMORY_FLAG_STICKS,
     MISSING,
     NEVER_STARTS,
@@ -33,14 +35,18 @@ from cloudburst.testing import (
     PULL_TIMEOUT,
     RESOURCE_INITIALIZATION,
     SEGFAULT,
+    SERVER_ERROR,
+    SLOW_DOWN,
     SLOW_START,
     SPOT_KILLED,
     SPOT_LOSS,
     START_ERROR,
     STORAGE_TIMEOUT,
     TERMINATION_NOTICE,
+    THROTTLED,
 )
-from tests.aws.runs import on_aws, ran
+from tests.aws.runs import listed, on_aws, ran
+from tests.testing.fargate import until
 
 
 @cb.stage(cpu=256, memory=512)
@@ -61,6 +67,7 @@ def times_called(place: str) -> int:
 
 @cb.stage(cpu=16384, memory=32768, spot=True)
 def reclaimed_thrice():
+    time.sleep(0.5)  # as long as it takes to be killed
     return "on demand"
 
 
@@ -86,6 +93,7 @@ def on_bad_hosts(place):
 
 @cb.stage(cpu=256, memory=512)
 def crashes_once():
+    time.sleep(0.5)
     return "at the second try"
 
 
@@ -321,10 +329,8 @@ PASSING = {
     "capacity": [CAPACITY, CAPACITY],
     "slow": [SLOW_START.after(30)],
     "missing": [MISSING],
-    "memory flag": [MEMORY_FLAG_STICKS],
-    "aged out": [AGED_OUT],
 }
-STARTS = {"SLOW_START", "MISSING", "MEMORY_FLAG_STICKS", "AGED_OUT"}
+STARTS = {"SLOW_START", "MISSING"}
 FINAL = {
     "pull timeout": ([PULL_TIMEOUT] * 4, ["i/o timeout", "compute_assign_public_ip=True", "compute_subnets"]),
     "no image": ([PULL_NOT_FOUND], ["CannotPullContainerError", "not found", "compute_image", "push the image"]),
@@ -379,3 +385,98 @@ def test_a_machine_that_never_starts_ends_the_run_within_its_limit():
         for words in ("stage small", "10 minutes", "PROVISIONING", "did not start", "compute_subnets"):
             assert words in str(one.error)
         assert one.listed == []
+
+
+# ---------------------------------------------------------------- what ECS says, and what is so
+
+
+@cb.stage(cpu=256, memory=512)
+def long(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def test_a_record_holds_whatever_ecs_says_of_its_machine():
+    # Two machines end by themselves, unneeded, while a third is at work: then ECS is asked about them.
+    with on_aws(time_scale=0.02, launches=[MEMORY_FLAG_STICKS, AGED_OUT, None]) as aws:
+        one = ran(aws, cb.defer([long(0), long(0.1), long(5)]))
+        assert (one.value, one.error) == ([0, 0.1, 5], None)
+        assert one.met["MEMORY_FLAG_STICKS"] == 1
+        assert one.met["AGED_OUT"] >= 1
+        assert one.summary.retries == 0
+        assert len(one.tasks) == 3
+
+
+# ---------------------------------------------------------------- quotas
+
+
+@cb.stage(cpu=1024, memory=2048)
+def one_vcpu(x):
+    time.sleep(0.2)
+    return x
+
+
+def test_a_full_quota_is_waited_for_until_the_runs_own_tasks_end():
+    with on_aws(fake={"vcpu_quota": 2}, linger=0) as aws:
+        one = ran(aws, cb.defer([one_vcpu(x) for x in range(4)]))
+        assert (one.value, one.error) == ([0, 1, 2, 3], None)
+        assert one.met["QUOTA"] >= 1
+        assert one.listed == []
+        assert len(one.tasks) == 4
+
+
+def test_a_run_says_that_it_waits_for_quota(capsys):
+    with on_aws(fake={"vcpu_quota": 1}) as aws:
+        one = ran(aws, cb.defer([one_vcpu(0), small(1), one_vcpu(2)]), progress=True)
+        assert one.value == [0, 1, 2]
+        told = capsys.readouterr().err
+        assert "quota is used up" in told
+
+
+def test_a_size_beyond_the_quota_ends_the_run():
+    with on_aws(fake={"vcpu_quota": 0.5}) as aws:
+        one = ran(aws, one_vcpu(1))
+        assert isinstance(one.error, LaunchError)
+        assert one.met == {"ABOVE_LIMIT": 1}
+        assert one.listed == []
+
+
+# ---------------------------------------------------------------- calls that go wrong
+
+
+def test_calls_that_are_throttled_fail_or_are_never_answered_are_made_again():
+    api = {
+        "RunTask": [THROTTLED, SERVER_ERROR, LOST_ANSWER],
+        "DescribeTasks": [THROTTLED, SERVER_ERROR],
+        "StopTask": [THROTTLED, SERVER_ERROR],
+        "ListTasks": [THROTTLED],
+        "RegisterTaskDefinition": [THROTTLED],
+        "PutObject": [SLOW_DOWN, SERVER_ERROR, None, SLOW_DOWN, None, None, SERVER_ERROR],
+        "GetObject": [SLOW_DOWN, SERVER_ERROR, None, SLOW_DOWN, None, None, SERVER_ERROR],
+        "ListObjectsV2": [SLOW_DOWN, None, SERVER_ERROR],
+        "DeleteObjects": [SLOW_DOWN],
+    }
+    with on_aws(api=api) as aws:
+        one = ran(aws, small(small(5)))
+        assert (one.value, one.error) == (5, None)
+        assert one.met["LOST_ANSWER"] == 1
+        assert one.met["THROTTLED"] == 5
+        assert one.met["SLOW_DOWN"] == 6
+        assert one.listed == []
+        assert len(one.tasks) == 1
+
+
+# ---------------------------------------------------------------- stopped by somebody
+
+
+def test_a_machine_that_somebody_stops_ends_the_run():
+    with on_aws() as aws:
+        run = long(60).submit()
+        until(lambda: any("begins long" in aws.logs(task) for task in aws.tasks()), "the task")
+        [arn] = listed(aws)
+        boto3.client("ecs").stop_task(cluster=aws.settings["compute_cluster"], task=arn, reason="too dear")
+        with pytest.raises(Cancelled, match=r"stopped by somebody else: .*too dear"):
+            run.result()
+        assert (run.status, listed(aws)) == ("cancelled", [])
+        assert len(aws.tasks()) == 1
+        until(lambda: not aws.running(), "the end of all tasks")

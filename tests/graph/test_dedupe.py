@@ -13,7 +13,9 @@ from cloudburst.graph.facts import Facts
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.nodes import Call, FunctionValue, Stored
 from cloudburst.graph.walk import topological
+from cloudburst.runtime.stores.memory import MemoryStore
 from tests.graph.graphs import expr, labels, load, merge, use
+from tests.inline import planned
 
 
 def make_stage(n: int) -> Any:
@@ -170,3 +172,23 @@ def test_roots_that_merge_are_both_still_there() -> None:
     graph = deduped(load(1), load(1))
     assert len(graph.roots) == 2
     assert len(graph.nodes) == 1
+
+
+def test_what_the_code_finds_in_its_environment_is_part_of_its_digest_and_the_machine_is_not() -> None:
+    arn = "arn:aws:ssm:eu-west-1:1:parameter/x"
+    calls = [
+        load.options(**options)(1)
+        for options in (
+            {},
+            {"environment": {"A": "1"}},
+            {"environment": {"A": "2"}},
+            {"secrets": {"A": arn}},
+            {"spot": True},
+            {"ephemeral_storage": 50},
+        )
+    ]
+    plan, graph, _ = planned([expr(one) for one in calls], MemoryStore())
+    digests = [graph.digests[root.key] for root in graph.roots]
+    assert len(plan.tasks) == len(calls)  # each on the machine that it asks for
+    assert len(set(digests)) == 4
+    assert digests[0] == digests[4] == digests[5]

@@ -7,7 +7,6 @@ from platform import python_version
 import pytest
 
 from cloudburst.errors import ImageError
-from cloudburst.runtime import greeting
 from cloudburst.runtime.greeting import Greeting, check_python, differences, installed, introduction
 
 
@@ -51,7 +50,7 @@ def test_packages_that_this_program_does_not_use_or_have_are_no_difference():
 
 
 def test_a_module_that_is_not_called_as_its_package_is_counts_when_it_is_loaded(monkeypatch):
-    monkeypatch.setattr(greeting, "version", lambda name: "1.0")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.0")
     monkeypatch.setitem(sys.modules, "sklearn", sys)
     assert differences({"scikit-learn": "2.0"}) == ["scikit-learn 1.0 here, 2.0 in the image"]
 

@@ -227,7 +227,7 @@ class RemoteBackend:
         if heard is not None:
             for name in self._fallen:  # what their workers had said has been heard
                 if (worker := self._workers.get(name)) is not None and worker.fell is not None:
-                    events.append(self._ending(name, worker, worker.fell))
+                    events += self._ending(name, worker, worker.fell)
         now = monotonic()
         if not self._in.is_listening and now >= self._hear_at and (self._workers or self._launched):
             self._hear_at = now + self.pool.terms.hearing_interval_s
@@ -313,7 +313,7 @@ class RemoteBackend:
             detail = f"{detail}\nThe last lines of its log:\n{printed}"
         failed = self._ours(LaunchFailed(one.token, 1, detail, fell.launch or "passing"))
         ending = one.ending(fell)
-        return [ending] if failed and isinstance(ending, Cancelled) else failed
+        return [ending, *failed] if failed and isinstance(ending, Cancelled) else failed
 
     def _ours(self, failed: LaunchFailed) -> list[Event]:
         """With the token as the driver knows it, if it is of this run."""
@@ -335,12 +335,11 @@ class RemoteBackend:
         gone = "its machine is not there any more"
         return events + [self._bury(name, "host", gone, self._workers[name].at) for name in unseen]
 
-    def _ending(self, name: str, one: Correspondent, fell: Fell) -> Event:
+    def _ending(self, name: str, one: Correspondent, fell: Fell) -> list[Event]:
         ending = one.ending(fell)
         if isinstance(ending, Gone):
-            return self._bury(name, ending.cause, ending.detail, None if ending.task is None else one.at)
-        self._bury(name, "stopped", "", None)
-        return ending
+            return [self._bury(name, ending.cause, ending.detail, None if ending.task is None else one.at)]
+        return [ending, self._bury(name, "stopped", fell.detail, one.at)]
 
     def _bury(self, worker: str, cause: Any, detail: str, at: Attempt | None) -> Gone:
         one = self._workers.pop(worker)
