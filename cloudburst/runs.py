@@ -17,9 +17,6 @@ from cloudburst.errors import Cancelled
 
 T = TypeVar("T")
 
-_END_S = 5.0
-
-
 Status = Literal["running", "done", "failed", "cancelled"]
 
 _alive: weakref.WeakSet[Run[Any]] = weakref.WeakSet()
@@ -47,8 +44,16 @@ class Run(Generic[T]):
     'done'
     """
 
-    def __init__(self, name: str, work: Callable[[Run[T]], T], cancel: Callable[[str], None], id: str = "") -> None:  # noqa: A002
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Run[T]], T],
+        cancel: Callable[[str], None],
+        id: str = "",  # noqa: A002
+        end_s: float = 5.0,
+    ) -> None:
         self.name = name
+        self._end_s = end_s
         self.id = id
         self._work = work
         self._cancel = cancel
@@ -121,7 +126,7 @@ class Run(Generic[T]):
 
     def _wait_for_end(self) -> None:
         """Wait until nothing is running any more; a second Ctrl-C does not break that off."""
-        until = monotonic() + _END_S
+        until = monotonic() + self._end_s
         while self._thread.is_alive() and monotonic() < until:
             with suppress(KeyboardInterrupt):
                 self._thread.join(until - monotonic())

@@ -210,7 +210,7 @@ def _start(
         _clean_up(prepared.prefix, provider)
         return fetched(wanted, values)
 
-    return Run(plan.name, work, driver.cancel, run_id(prepared.prefix))
+    return Run(plan.name, work, driver.cancel, run_id(prepared.prefix), provider.end_s)
 
 
 def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
@@ -264,7 +264,7 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
         _clean_up(f"runs/{id}", provider)
         return fetched(taken.told, values)
 
-    return Run(plan.name, work, driver.cancel, id)
+    return Run(plan.name, work, driver.cancel, id, provider.end_s)
 
 
 def _refuse_inside_a_stage() -> None:

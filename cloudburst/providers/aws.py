@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from cloudburst import settings as of_this_machine
-from cloudburst.errors import SettingsError
+from cloudburst.errors import SettingsError, StoreError
 from cloudburst.providers.remote import RemoteProvider
 from cloudburst.settings.aws import AwsSettings
 
@@ -52,7 +52,10 @@ class AwsProvider(RemoteProvider):
         from cloudburst.runtime.stores.s3 import S3Store
 
         store = S3Store.open(self.store_url)
-        store.check()
+        try:
+            store.check()
+        except StoreError as error:  # a setting is wrong: where in botocore it came up says nothing to the user
+            raise error.with_traceback(None) from None
         return store
 
     def _place(self) -> FargatePlace:

@@ -43,6 +43,11 @@ class Provider(Protocol):
         """What a task gets that has no size of its own."""
         ...
 
+    @property
+    def end_s(self) -> float:
+        """How long the end of a run that was cancelled is waited for: until what could still be billed is stopped."""
+        ...
+
     def limits(self, keep_going: bool) -> Limits:
         """What may run at once."""
         ...

@@ -30,6 +30,7 @@ class LocalProvider:
     def __init__(self, settings: LocalSettings) -> None:
         self.settings = settings
         self.default_size = Size()
+        self.end_s = 5.0
         self._lock = threading.Lock()
         self._idle: list[Backend] = []
         self._store: Store | None = None

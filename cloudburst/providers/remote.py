@@ -30,6 +30,8 @@ class RemoteProvider(ABC):
     """
 
     default_size: Size
+    end_s = 150.0
+    """A little longer than a fleet insists on stopping its machines."""
 
     def __init__(self, image: str, max_workers: int, linger_s: float, keep_warm_s: float | None) -> None:
         self._image = image

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,9 +46,12 @@ def add(x: Any, y: Any = 0) -> Any:
 
 
 def refused(kind: type[Exception], settings: dict[str, Any], said: str) -> None:
-    """What a run with these settings is refused with; no frame of ours stands in its traceback below the call."""
-    with cb.using(cb.init_aws(**settings)), pytest.raises(kind, match=said):
+    """See that a run with these settings is refused, in words of ours and with no traceback but the call's."""
+    with cb.using(cb.init_aws(**settings)), pytest.raises(kind, match=said) as caught:
         add(1).compute()
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "botocore/" not in shown
+    assert "direct cause" not in shown
 
 
 # ---------------------------------------------------------------- settings that AWS knows nothing of

@@ -225,6 +225,7 @@ def test_variables_and_secrets_reach_the_code_and_nobody_else(
     boto3.client("ssm").put_parameter(Name="/team/token", Value="SECRET-OF-SSM", Type="SecureString")
     parameter = boto3.client("ssm").get_parameter(Name="/team/token")["Parameter"]["ARN"]
     written: list[bytes] = []
+    client, bucket = boto3.client("s3"), settings["storage_bucket"]
     stage = variables.options(
         environment={"CITY": "Bern-in-plain"}, secrets={"TOKEN": f"{secret}:token::", "OTHER": parameter}
     )
@@ -241,6 +242,7 @@ def test_variables_and_secrets_reach_the_code_and_nobody_else(
     with cb.using(cb.init_aws(**settings)):
         run = cb.defer([stage("CITY", "TOKEN", "OTHER"), variables("CITY", "TOKEN")]).submit()
         assert run.result() == [["Bern-in-plain", "SECRET-OF-MANAGER", "SECRET-OF-SSM"], [None, None]]
+        written += [client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys(settings)]
     assert b"SECRET-OF" not in b"".join(written)
     printed = "".join(aws.logs(task) for task in started(aws, before)) + "".join(run.logs().values()) + str(run.summary)
     assert "begins variables" in printed
