@@ -8,12 +8,11 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
-from time import monotonic
 from typing import Any, Generic, Literal, TypeVar
 
 from cloudburst.diagnosis import TaskLog
 from cloudburst.errors import Cancelled
+from cloudburst.runtime.interrupts import uninterrupted
 
 T = TypeVar("T")
 
@@ -120,16 +119,14 @@ class Run(Generic[T]):
             return self.result()
         except BaseException:
             if not self._future.done():
-                self.cancel("interrupted")
-                self._wait_for_end()
+                self._end("interrupted")
             raise
 
-    def _wait_for_end(self) -> None:
-        """Wait until nothing is running any more; a second Ctrl-C does not break that off."""
-        until = monotonic() + self._end_s
-        while self._thread.is_alive() and monotonic() < until:
-            with suppress(KeyboardInterrupt):
-                self._thread.join(until - monotonic())
+    def _end(self, reason: str) -> None:
+        """Cancel it and wait until nothing is running any more; a second Ctrl-C does not break that off."""
+        with uninterrupted():
+            self.cancel(reason)
+            self._thread.join(self._end_s)
 
     def cancel(self, reason: str = "cancelled by the user") -> None:
         """Stop all its tasks; ``result()`` raises ``Cancelled``. Nothing happens if it is over."""
@@ -188,8 +185,7 @@ def _guarded(future: Future[T]) -> Future[T]:
 def _cancel_all() -> None:
     """At the end of the program nothing may be left running."""
     for run in list(_alive):
-        run.cancel("the program ended")
-        run._wait_for_end()
+        run._end("the program ended")
 
 
 atexit.register(_cancel_all)

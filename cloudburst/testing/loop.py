@@ -34,6 +34,7 @@ class Loop:
         self._hearers: dict[int, Callable[[bytes], None]] = {}
         self._may_end: Callable[[], bool] = lambda: False
         self._thread = threading.Thread(target=self._live, name="cloudburst fake fargate", daemon=True)
+        self._ended = threading.Event()
         self.failure: BaseException | None = None
 
     def begin(self) -> None:
@@ -45,9 +46,9 @@ class Loop:
         with self._lock:
             self._may_end = when
         interrupt: KeyboardInterrupt | None = None
-        while self._thread.is_alive():
+        while not self._ended.is_set():  # an interrupted join() takes the thread for ended, which it is not
             try:
-                self._thread.join()
+                self._ended.wait()
             except KeyboardInterrupt as error:  # what is under way does not take long, and must not be left half done
                 interrupt = error
         self._selector.close()
@@ -87,6 +88,8 @@ class Loop:
                         return
         except BaseException as error:  # noqa: BLE001  # told by end(), in the user's own thread
             self.failure = error
+        finally:
+            self._ended.set()
 
     @staticmethod
     def _doze() -> list[tuple[selectors.SelectorKey, int]]:
