@@ -51,6 +51,7 @@ class Loop:
                 self._ended.wait()
             except KeyboardInterrupt as error:  # what is under way does not take long, and must not be left half done
                 interrupt = error
+        self._thread.join()
         self._selector.close()
         if interrupt is not None:
             raise interrupt

@@ -13,7 +13,7 @@ from cloudburst.errors import Cancelled, InternalError, NotFound
 from cloudburst.report.tally import Tally
 from cloudburst.runtime.state import State
 from cloudburst.testing import NEVER_STARTS
-from tests.aws.leftovers import check_nothing_runs
+from tests.aws.leftovers import check_nothing_runs, keys
 from tests.aws.programs import begun, started
 from tests.aws.runs import listed, on_aws, ran
 from tests.testing.fargate import until
@@ -89,6 +89,11 @@ def test_an_observer_that_fails_costs_the_run_nothing(monkeypatch):
 # ---------------------------------------------------------------- a program that ends
 
 
+def pools(aws):
+    """What is left in the store of pools that were not closed."""
+    return [key for key in keys(aws.settings) if "/pools/" in key]
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_stops_all_machines(tmp_path, times):
     with on_aws() as aws:
@@ -103,6 +108,7 @@ def test_ctrl_c_stops_all_machines(tmp_path, times):
         assert "KeyboardInterrupt" in error
         assert program.returncode != 0
         check_nothing_runs(aws)
+        assert pools(aws) == []
 
 
 @pytest.mark.parametrize(
@@ -117,6 +123,7 @@ def test_a_run_that_nobody_waits_for_ends_with_its_program(tmp_path, ending):
         begun(aws, "sleeps", 2)
         program.communicate("go on\n", timeout=60)
         check_nothing_runs(aws)
+        assert pools(aws) == []
 
 
 def test_machines_that_are_held_end_with_the_program(tmp_path):
@@ -131,6 +138,7 @@ with cb.using(cb.init_aws(**SETTINGS)):
         program.communicate(timeout=60)
         assert len(aws.tasks()) == 1
         check_nothing_runs(aws)
+        assert pools(aws) == []
 
 
 def test_a_fork_of_the_program_ends_nothing_of_it(tmp_path):

@@ -85,10 +85,16 @@ def too_long_for_the_notice(place):
 
 
 @cb.stage(cpu=256, memory=512)
-def on_bad_hosts(place):
-    if times_called(place) < 3:
-        time.sleep(60)
+def on_bad_hosts():
+    time.sleep(0.5)
     return "on the third host"
+
+
+@cb.stage(cpu=256, memory=512)
+def on_a_host_that_retires(place):
+    if times_called(place) == 1:
+        time.sleep(60)
+    return "on another host"
 
 
 @cb.stage(cpu=256, memory=512)
@@ -113,14 +119,16 @@ def well(tmp_path_factory):
         "reclaimed_thrice": [SPOT_KILLED, SPOT_KILLED, SPOT_KILLED],
         "done_within_the_notice": [SPOT_LOSS],
         "too_long_for_the_notice": [SPOT_LOSS],
-        "on_bad_hosts": [HOST_FAULT, TERMINATION_NOTICE],
+        "on_bad_hosts": [HOST_FAULT, HOST_FAULT],
+        "on_a_host_that_retires": [TERMINATION_NOTICE],
         "crashes_once": [KILLED],
     }
     deferreds = [
         reclaimed_thrice(),
         done_within_the_notice(),
         too_long_for_the_notice(str(places / "notice")),
-        on_bad_hosts(str(places / "hosts")),
+        on_bad_hosts(),
+        on_a_host_that_retires(str(places / "hosts")),
         crashes_once(),
         hungry(),
     ]
@@ -130,7 +138,8 @@ def well(tmp_path_factory):
 
 def test_all_that_can_be_tried_again_is(well):
     assert well.error is None
-    assert well.value == ["on demand", "in time", "elsewhere", "on the third host", "at the second try", 700 << 20]
+    hosts = ["on the third host", "on another host"]
+    assert well.value == ["on demand", "in time", "elsewhere", *hosts, "at the second try", 700 << 20]
     assert well.listed == []
 
 
@@ -154,9 +163,11 @@ def test_what_the_notice_is_too_short_for_is_done_again_elsewhere(well):
 
 
 def test_hosts_that_fail_or_retire_do_not_use_up_retries(well):
-    codes = [machine.stop_code for machine in well.of("on_bad_hosts")]
-    assert codes == ["InfrastructureHealth", "TerminationNotice", "UserInitiated"]
-    assert well.retries("on_bad_hosts") == 2
+    failed = [machine.stop_code for machine in well.of("on_bad_hosts")]
+    assert failed == ["InfrastructureHealth", "InfrastructureHealth", "UserInitiated"]
+    retired = [machine.stop_code for machine in well.of("on_a_host_that_retires")]
+    assert retired == ["TerminationNotice", "UserInitiated"]
+    assert (well.retries("on_bad_hosts"), well.retries("on_a_host_that_retires")) == (2, 1)
 
 
 def test_a_crash_is_tried_once_more(well):
@@ -396,15 +407,21 @@ def long(seconds):
     return seconds
 
 
-def test_a_record_holds_whatever_ecs_says_of_its_machine():
+@cb.stage(cpu=256, memory=512)
+def noted(place, seconds):
+    time.sleep(seconds)
+    return times_called(place)
+
+
+def test_a_record_holds_whatever_ecs_says_of_its_machine(tmp_path):
     # Two machines end by themselves, unneeded, while a third is at work: then ECS is asked about them.
     with on_aws(time_scale=0.02, launches=[MEMORY_FLAG_STICKS, AGED_OUT, None]) as aws:
-        one = ran(aws, cb.defer([long(0), long(0.1), long(5)]))
-        assert (one.value, one.error) == ([0, 0.1, 5], None)
+        stages = {name: noted(str(tmp_path / name), seconds) for name, seconds in (("a", 0), ("b", 0.1), ("c", 4))}
+        one = ran(aws, cb.defer(stages))
+        assert (one.value, one.error) == ({"a": 1, "b": 1, "c": 1}, None)
         assert one.met["MEMORY_FLAG_STICKS"] == 1
         assert one.met["AGED_OUT"] >= 1
-        assert one.summary.retries == 0
-        assert len(one.tasks) == 3
+        assert one.listed == []
 
 
 # ---------------------------------------------------------------- quotas
@@ -451,9 +468,9 @@ def test_calls_that_are_throttled_fail_or_are_never_answered_are_made_again():
         "StopTask": [THROTTLED, SERVER_ERROR],
         "ListTasks": [THROTTLED],
         "RegisterTaskDefinition": [THROTTLED],
-        "PutObject": [SLOW_DOWN, SERVER_ERROR, None, SLOW_DOWN, None, None, SERVER_ERROR],
-        "GetObject": [SLOW_DOWN, SERVER_ERROR, None, SLOW_DOWN, None, None, SERVER_ERROR],
-        "ListObjectsV2": [SLOW_DOWN, None, SERVER_ERROR],
+        "PutObject": [SLOW_DOWN, None, SERVER_ERROR],
+        "GetObject": [None, SLOW_DOWN, None, SERVER_ERROR],
+        "ListObjectsV2": [None, SLOW_DOWN],
         "DeleteObjects": [SLOW_DOWN],
     }
     with on_aws(api=api) as aws:
@@ -461,7 +478,8 @@ def test_calls_that_are_throttled_fail_or_are_never_answered_are_made_again():
         assert (one.value, one.error) == (5, None)
         assert one.met["LOST_ANSWER"] == 1
         assert one.met["THROTTLED"] == 5
-        assert one.met["SLOW_DOWN"] == 6
+        assert one.met["SLOW_DOWN"] == 4
+        assert one.met["SERVER_ERROR"] == 5
         assert one.listed == []
         assert len(one.tasks) == 1
 
@@ -470,7 +488,7 @@ def test_calls_that_are_throttled_fail_or_are_never_answered_are_made_again():
 
 
 def test_a_machine_that_somebody_stops_ends_the_run():
-    with on_aws() as aws:
+    with on_aws(time_scale=0.02) as aws:
         run = long(60).submit()
         until(lambda: any("begins long" in aws.logs(task) for task in aws.tasks()), "the task")
         [arn] = listed(aws)

@@ -34,13 +34,6 @@ def test_a_diamond_is_performed_by_two_machines_at_most():
         assert 1 <= len(one.tasks) <= 2
 
 
-def test_without_lingering_each_stage_has_a_machine_and_the_result_is_the_same():
-    with on_aws(linger=0) as aws:
-        top = add(0)
-        one = ran(aws, add(add(top, 10), add(top, 100)))
-        assert (one.value, len(one.tasks)) == (112, 4)
-
-
 @cb.stage(cpu=256, memory=512)
 def small(x):
     return x

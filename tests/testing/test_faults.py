@@ -171,7 +171,7 @@ def test_the_memory_flag_sticks_beside_exit_code_0():
 
 
 def test_a_new_task_is_missing_at_first():
-    with FakeAWS(time_scale=0.02, faults=Faults(launches=[MISSING]), _program=WAITS) as aws:
+    with FakeAWS(time_scale=0.02, faults=Faults(launches=[MISSING.after(60)]), _program=WAITS) as aws:
         register(aws)
         (task,) = run(aws)
         assert [one["reason"] for one in describe(aws, task)["failures"]] == ["MISSING"]

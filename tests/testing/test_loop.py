@@ -59,21 +59,20 @@ def test_draining_takes_what_is_there_and_listens_no_more(loop):
 
 
 def test_an_interrupt_waits_until_all_is_done(loop, monkeypatch):
-    joins = []
+    waits = []
     loop.begin()
-    thread = loop._thread
-    join = thread.join
+    wait = loop._ended.wait
 
     def interrupted():
-        joins.append(1)
-        if len(joins) == 1:
+        waits.append(1)
+        if len(waits) == 1:
             raise KeyboardInterrupt
-        join()
+        wait()
 
-    monkeypatch.setattr(thread, "join", interrupted)
+    monkeypatch.setattr(loop._ended, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        loop.end(lambda: True)
-    assert not thread.is_alive()
+        loop.end(lambda: len(waits) == 2)
+    assert not loop._thread.is_alive()
 
 
 def test_a_failure_of_the_agent_is_told_and_leaves_nothing():

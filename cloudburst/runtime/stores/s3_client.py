@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 
 from cloudburst.errors import StoreError
+from cloudburst.runtime.stores.s3_errors import is_not_told
 
 THREADS = 16
 """Requests that one large object is read or written by at a time."""
@@ -22,6 +24,9 @@ _CONNECTIONS = 48
 
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
+_CREDENTIALS_S = 60.0
+"""How long a machine is asked for the credentials of what runs on it."""
+_PAUSE_S = 0.5
 
 
 class Connection:
@@ -97,9 +102,25 @@ def _new_client(region: str | None, endpoint_url: str | None, tries: int) -> Any
         response_checksum_validation="when_required",
         s3={"addressing_style": "path" if _is_no_aws(endpoint_url) else "auto"},
     )
-    return botocore.session.get_session().create_client(
-        "s3", region_name=region, endpoint_url=endpoint_url, config=config
-    )
+    session = botocore.session.get_session()
+    _find_credentials(session)
+    return session.create_client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+
+
+def _find_credentials(session: Any) -> None:
+    """Have the session find its credentials. A machine on which much starts at once may be slow to tell them."""
+    from botocore.exceptions import CredentialRetrievalError
+
+    until = monotonic() + _CREDENTIALS_S
+    while True:
+        try:
+            session.get_credentials()
+        except CredentialRetrievalError as error:
+            if not is_not_told(error) or monotonic() >= until:
+                raise
+            sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _is_no_aws(endpoint_url: str | None) -> bool:

@@ -108,6 +108,14 @@ _NO_CREDENTIALS = Row(
     "give the task a role with compute_task_role=.",
 )
 
+_NOT_TOLD = Row(
+    StoreError,
+    "The machine that this runs on did not tell its credentials, which it takes to {doing}: {said}. Run it again; if "
+    "it stays so, look at compute_task_role=.",
+)
+OF_MACHINES = "container-role"
+"""What botocore calls credentials that the machine of a container tells it."""
+
 KINDS: Mapping[str, Row] = {
     **dict.fromkeys(("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound",
                      "ConfigNotFound", "InvalidConfigError", "TokenRetrievalError", "SSOError", "LoginError"),
@@ -127,6 +135,11 @@ def code_of(error: Exception) -> str:
     """S3's own code for an error, empty where it was not S3 that spoke."""
     response: Any = getattr(error, "response", None)
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def is_not_told(error: Exception) -> bool:
+    """Whether the machine that this runs on has credentials for it and did not answer: it may at the next try."""
+    return getattr(error, "kwargs", {}).get("provider") == OF_MACHINES
 
 
 def explained(error: Exception, doing: Doing) -> StoreError | None:
@@ -160,6 +173,8 @@ def explained(error: Exception, doing: Doing) -> StoreError | None:
         return row.error(row.text.format_map(_words(error, code, doing)))
     if isinstance(error, BotoCoreError):
         row = next((KINDS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in KINDS), _OTHER)
+        if row is _NO_CREDENTIALS and is_not_told(error):
+            row = _NOT_TOLD
         words = {"doing": doing, "code": type(error).__name__, "said": " ".join(str(error).split()).rstrip(".")}
         if row is _OTHER:
             words["said"] = f": {words['said']}"

@@ -2,6 +2,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 
 from cloudburst.runtime.stores import s3_client
 from cloudburst.runtime.stores.s3_client import Connection, configured_region
@@ -55,3 +56,31 @@ def test_the_region_is_the_one_that_boto3_would_take(nothing_configured, monkeyp
     assert configured_region() == "eu-west-3"
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert configured_region() == "us-west-2"
+
+
+class Forgetful:
+    """A session whose machine does not answer at first."""
+
+    def __init__(self, times, provider):
+        self.times, self.provider, self.asked = times, provider, 0
+
+    def get_credentials(self):
+        self.asked += 1
+        if self.asked <= self.times:
+            raise CredentialRetrievalError(provider=self.provider, error_msg="Read timeout on endpoint URL")
+
+
+def test_a_machine_that_does_not_tell_its_credentials_is_asked_again(monkeypatch):
+    monkeypatch.setattr(s3_client, "_PAUSE_S", 0.0)
+    session = Forgetful(3, "container-role")
+    s3_client._find_credentials(session)
+    assert session.asked == 4
+
+
+def test_a_machine_is_not_asked_for_ever_and_nobody_else_twice(monkeypatch):
+    monkeypatch.setattr(s3_client, "_CREDENTIALS_S", 0.0)
+    for provider in ("container-role", "sso"):
+        session = Forgetful(9, provider)
+        with pytest.raises(CredentialRetrievalError):
+            s3_client._find_credentials(session)
+        assert session.asked == 1

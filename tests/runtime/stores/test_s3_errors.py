@@ -135,3 +135,10 @@ def test_every_row_can_be_told():
         assert "{" not in str(said(code))
     kinds = [getattr(boto, name) for name in KINDS]  # all of them are botocore's
     assert all(issubclass(kind, boto.BotoCoreError) for kind in kinds)
+
+
+def test_a_machine_that_does_not_tell_its_credentials_may_do_so_later():
+    error = explained(boto.CredentialRetrievalError(provider="container-role", error_msg="Read timeout"), READ)
+    assert type(error) is StoreError
+    assert "did not tell its credentials, which it takes to read runs/a" in str(error)
+    assert type(explained(boto.CredentialRetrievalError(provider="sso", error_msg="no"), READ)) is AccessDenied
