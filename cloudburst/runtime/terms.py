@@ -7,6 +7,10 @@ from typing import Any, Self
 
 _LEAST_LIMIT_S = 6.0
 _LEAST_INTERVAL_S = 0.5
+_LEAST_LINGER_S = 2.0
+"""Longer than a letter is under way, which is not shortened: or workers would leave before their first."""
+_LEAST_LAUNCH_S = 30.0
+"""Programs start no sooner because a test plays a quicker AWS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Terms:
     """From the request for a machine to its worker's hello."""
 
     def scaled(self, scale: float) -> Self:
-        """The same with all but the looking shortened by a factor.
+        """The same with all but the looking shortened by a factor, but not below what programs need in any case.
 
         >>> Terms().scaled(0.1).lease_limit_s
         12.0
@@ -48,11 +52,11 @@ class Terms:
             lease_interval_s=max(self.lease_interval_s * scale, _LEAST_INTERVAL_S),
             lease_limit_s=max(self.lease_limit_s * scale, _LEAST_LIMIT_S),
             cool_after_s=self.cool_after_s * scale,
-            linger_s=self.linger_s * scale,
+            linger_s=max(self.linger_s * scale, min(self.linger_s, _LEAST_LINGER_S)),
             billed_s=self.billed_s * scale,
             grace_s=self.grace_s * scale,
             lifetime_s=max(self.lifetime_s * scale, 600.0),
-            launch_limit_s=self.launch_limit_s * scale,
+            launch_limit_s=max(self.launch_limit_s * scale, _LEAST_LAUNCH_S),
         )
 
     def as_json(self) -> dict[str, Any]:

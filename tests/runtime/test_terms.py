@@ -18,8 +18,8 @@ def test_what_another_version_has_more_is_passed_over_and_what_it_lacks_keeps_it
 
 
 def test_what_waits_for_aws_is_scaled_and_how_often_one_looks_is_not():
-    scaled, plain = Terms().scaled(0.1), Terms()
-    assert (scaled.grace_s, scaled.launch_limit_s, scaled.linger_s) == (10.0, 60.0, 1.0)
+    scaled, plain = Terms().scaled(0.5), Terms()
+    assert (scaled.grace_s, scaled.launch_limit_s, scaled.linger_s) == (50.0, 300.0, 5.0)
     assert (scaled.mail_interval_s, scaled.hearing_interval_s) == (plain.mail_interval_s, plain.hearing_interval_s)
     assert plain.scaled(1.0) is plain
 
@@ -28,3 +28,10 @@ def test_however_short_time_is_a_lease_is_renewed_several_times_within_its_limit
     for scale in (1.0, 0.1, 0.01, 0.0001):
         scaled = Terms().scaled(scale)
         assert scaled.lease_limit_s >= 4 * scaled.lease_interval_s
+
+
+def test_however_short_time_is_a_worker_waits_for_its_first_letter_and_is_given_time_to_start():
+    shortest = Terms().scaled(0.0001)
+    assert shortest.linger_s > shortest.hearing_interval_s + shortest.mail_interval_s
+    assert shortest.launch_limit_s >= 10
+    assert Terms(linger_s=0.0).scaled(0.1).linger_s == 0.0
