@@ -67,7 +67,7 @@ def times_called(place: str) -> int:
 
 @cb.stage(cpu=16384, memory=32768, spot=True)
 def reclaimed_thrice():
-    time.sleep(0.5)  # as long as it takes to be killed
+    time.sleep(3)  # as long as it takes to be killed, on a busy machine too
     return "on demand"
 
 
@@ -86,7 +86,7 @@ def too_long_for_the_notice(place):
 
 @cb.stage(cpu=256, memory=512)
 def on_bad_hosts():
-    time.sleep(0.5)
+    time.sleep(3)
     return "on the third host"
 
 
@@ -99,7 +99,7 @@ def on_a_host_that_retires(place):
 
 @cb.stage(cpu=256, memory=512)
 def crashes_once():
-    time.sleep(0.5)
+    time.sleep(3)
     return "at the second try"
 
 

@@ -83,9 +83,10 @@ def raises_tampered(backend):
 def test_a_planted_letter(backend, store, pool, fleet, malice, touched):
     backend.equip({})
     [worker] = launched(backend)
+    machine = fleet.machines[worker]
     store.put(layout.letter_key(pool.prefix, worker, 1), [malice])
     assert "mail/m1/000001 is not what was written there" in raises_tampered(backend)
-    assert fleet.machines[worker].wait(20) == 1
+    assert machine.wait(20) == 1
     assert not touched.exists()
 
 

@@ -227,7 +227,8 @@ class RemoteBackend:
         if heard is not None:
             for name in self._fallen:  # what their workers had said has been heard
                 if (worker := self._workers.get(name)) is not None and worker.fell is not None:
-                    events += self._ending(name, worker, worker.fell)
+                    ended = self._ending if worker.is_up else self._never_up
+                    events += ended(worker, worker.fell)
         now = monotonic()
         if not self._in.is_listening and now >= self._hear_at and (self._workers or self._launched):
             self._hear_at = now + self.pool.terms.hearing_interval_s
@@ -287,11 +288,8 @@ class RemoteBackend:
             elif isinstance(sight, LaunchFailed):
                 events += self._ours(sight)
             elif (one := self._workers.get(sight.worker)) is not None:
-                if one.is_up:
-                    one.fell = one.fell or sight
-                    self._hear_at = 0.0
-                else:
-                    events += self._never_up(one, sight)
+                one.fell = one.fell or sight
+                self._hear_at = 0.0
         return events
 
     def _started(self, sight: Started) -> list[Event]:
@@ -335,8 +333,8 @@ class RemoteBackend:
         gone = "its machine is not there any more"
         return events + [self._bury(name, "host", gone, self._workers[name].at) for name in unseen]
 
-    def _ending(self, name: str, one: Correspondent, fell: Fell) -> list[Event]:
-        ending = one.ending(fell)
+    def _ending(self, one: Correspondent, fell: Fell) -> list[Event]:
+        name, ending = fell.worker, one.ending(fell)
         if isinstance(ending, Gone):
             return [self._bury(name, ending.cause, ending.detail, None if ending.task is None else one.at)]
         return [ending, self._bury(name, "stopped", fell.detail, one.at)]
