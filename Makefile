@@ -27,7 +27,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights.py
 
 test: lint
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-fail-under=$(COVERAGE) $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not heavy" --cov --cov-fail-under=$(COVERAGE) $(ARGS)
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .

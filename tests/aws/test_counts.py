@@ -78,7 +78,7 @@ def test_a_run_of_two_hundred_stages_asks_little():
     check(workers=20, stages=200)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.timeout(900)
 def test_a_run_of_a_thousand_stages_asks_little():
     check(workers=100, stages=1000)

@@ -105,7 +105,7 @@ def add_all(*values):
     return sum(values)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.timeout(600)
 def test_a_fan_out_of_a_thousand_uses_as_many_machines_as_it_may():
     with on_aws(time_scale=1.0, max_workers=20) as aws:
