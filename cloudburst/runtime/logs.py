@@ -29,17 +29,20 @@ class Output:
         A descriptor of it, open for reading and appending.
     """
 
-    __slots__ = ("_file", "_lock", "_start")
+    __slots__ = ("_file", "_left_out", "_lock", "_start")
 
     def __init__(self, file: int) -> None:
         self._file = os.dup(file)  # the user's code may close or redirect the one it knows
         self._start = os.lseek(self._file, 0, os.SEEK_END)
+        self._left_out = 0
+        """Bytes of the present attempt, which may have been shortened before."""
         self._lock = Lock()
 
     def next_attempt(self) -> int:
         """Where what was printed until now ends: from here on it belongs to the next attempt."""
         with self._lock:
             self._start = self._shortened()
+            self._left_out = 0
             return self._start
 
     def shorten(self) -> None:
@@ -52,8 +55,10 @@ class Output:
         if end - self._start <= MOST:
             return end
         tail = os.pread(self._file, KEPT, end - KEPT)
+        told = len(_OMISSION % (self._left_out, MOST >> 20)) if self._left_out else 0
+        self._left_out += end - self._start - 2 * KEPT - told
         os.ftruncate(self._file, self._start + KEPT)
-        os.write(self._file, _OMISSION % (end - self._start - 2 * KEPT, MOST >> 20) + tail)
+        os.write(self._file, _OMISSION % (self._left_out, MOST >> 20) + tail)
         return os.lseek(self._file, 0, os.SEEK_END)
 
 

@@ -239,7 +239,8 @@ def test_a_hundred_megabytes_of_output_are_shortened(aws: FakeAWS, settings: dic
         assert run.result() == 100
     [text] = run.logs().values()
     assert len(text) < 3 << 20
-    assert re.search(r"10\d{7} bytes.*left out", text)
+    left_out = sum(map(int, re.findall(r"(\d+) bytes of output left out", text)))
+    assert left_out > 90 << 20  # in one piece, or in several where the machine is busy
     [task] = aws.tasks()[before:]
     assert len(aws.logs(task)) < 12 << 20
     assert "the rest is not shown" in aws.logs(task)

@@ -240,7 +240,9 @@ def test_a_run_whose_program_was_killed_is_ended_by_another(tmp_path):
         run = cb.resume(name)
         assert run.result() == 114
         assert run.status == "done"
-        assert {task.id for task in aws.tasks()} == before
+        after = {task.id for task in aws.tasks()}
+        assert before <= after
+        assert len(after - before) <= 1  # one may have been asked for and not been granted yet
         check_nothing_runs(aws)
         with pytest.raises(NotFound):
             cb.resume(name)

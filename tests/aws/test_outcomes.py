@@ -157,7 +157,8 @@ def test_a_task_that_ends_within_the_notice_is_not_done_again(well):
 
 def test_what_the_notice_is_too_short_for_is_done_again_elsewhere(well):
     first, second = well.of("too_long_for_the_notice")
-    assert (first.stop_code, first.exit_code) == ("SpotInterruption", 143)
+    assert first.stop_code == "SpotInterruption"
+    assert first.exit_code in (143, 137)  # the notice is short here, and a busy machine may be late to go
     assert second.stop_code == "UserInitiated"
     assert (well.met["SPOT_LOSS"], well.retries("too_long_for_the_notice")) == (2, 1)
 
