@@ -309,7 +309,8 @@ def main() -> int:
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(TERMINATED)
+    # Not by an exception, which is lost where the signal comes in a finalizer. What was started ends with its pipes.
+    os._exit(TERMINATED)
 
 
 if __name__ == "__main__":

@@ -131,12 +131,12 @@ def test_a_program_that_ignores_sigterm_is_killed_after_its_time(aws):
 
 
 def test_what_a_program_leaves_behind_goes_with_it(aws):
-    (task,) = run(aws, command=["fork", "0.4"])
+    (task,) = run(aws, command=["fork", "2"])
     until(lambda: aws.logs(task["taskArn"]).count("child") == 2)
     children = [int(line.split()[1]) for line in aws.logs(task["taskArn"]).splitlines() if "child" in line]
     assert len(children) == 2
     stopped(aws, task)
-    assert alive(children) == []
+    until(lambda: alive(children) == [])
 
 
 def test_memory_above_the_limit_ends_the_task(aws):
