@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cloudburst.graph.expr import Expr
-from cloudburst.graph.facts import Merged
+from cloudburst.graph.facts import Merged, Reading
 from cloudburst.graph.walk import topological
 
 
@@ -20,6 +20,10 @@ class Graph:
     """By key, for the nodes whose value can be named across runs and processes."""
     merged: tuple[Merged, ...] = ()
     """Nodes that stand for several equal ones."""
+    wanted: Mapping[tuple[bytes, bytes], frozenset[str]] = field(default_factory=dict)
+    """By the key of a node and of an argument of it: the columns that it needs of it, where it does not need all."""
+    readings: tuple[Reading, ...] = ()
+    """What is read of each source, for people."""
 
     @classmethod
     def of(cls, roots: tuple[Expr, ...]) -> Graph:

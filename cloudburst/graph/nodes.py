@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudburst.keys import digest, encode
 from cloudburst.resources import Size, parse_size
@@ -76,6 +76,8 @@ class Call:
     pure: bool = True
     fans: bool = False
     """Its first argument is a list over which it is mapped, and its value the list of results."""
+    reads: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Parameters, and the only columns that it is given of them: its arguments are narrowed so already."""
     head: bytes = field(init=False)
     policy_written: bytes = field(init=False)
     label: str = field(init=False)
@@ -83,7 +85,8 @@ class Call:
     def __post_init__(self) -> None:
         policy = self.policy.written() if self.policy is not None else b"op"
         kind = b"M" if self.fans else b"C"
-        object.__setattr__(self, "head", digest(kind, self.identity, policy))
+        reads = (encode(self.reads),) if self.reads else ()
+        object.__setattr__(self, "head", digest(kind, self.identity, policy, *reads))
         object.__setattr__(self, "policy_written", policy)
         object.__setattr__(self, "label", _last_part(self.name))
 
@@ -230,4 +233,105 @@ class Stored:
         return self.name
 
 
-What = Call | Method | Attribute | Operator | Build | Literal | FunctionValue | Sized | Stored
+class File(NamedTuple):
+    """A file as it was when the call was written: another size or version is another file."""
+
+    path: str
+    """Absolute on this machine, or ``s3://bucket/key``."""
+    size: int
+    """Bytes."""
+    version: str
+    """The time of its last change in nanoseconds, or its ETag."""
+
+
+class RowGroup(NamedTuple):
+    """Rows of a Parquet file that are read together."""
+
+    file: int
+    """The file's number among those of the source."""
+    number: int
+    """The group's number in its file."""
+    offset: int
+    """How many rows of the source lie before it, in all files."""
+
+
+class Labels(NamedTuple):
+    """Row labels that are a range: those of ``pd.RangeIndex(start, stop, step)``."""
+
+    start: int
+    stop: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Files read as one frame; its arguments are the reader's, all by name.
+
+    ``columns`` and what follows it are set by passes alone: the caller's own ``columns=`` is an argument.
+    """
+
+    format: str
+    """The reader of pandas without its ``read_``: ``"parquet"``, ``"csv"``."""
+    files: tuple[File, ...]
+    root: str = ""
+    """The directory that the caller named, where the names of folders in it hold values (``year=2024``)."""
+    columns: tuple[str, ...] | None = None
+    """Read only these, where they are there; ``None`` reads all."""
+    groups: tuple[RowGroup, ...] | None = None
+    """Read only these rows; ``None`` reads all."""
+    labels: Labels | None = None
+    """With ``groups``: the labels that all rows have together, where they are a range."""
+    nullable: tuple[str, ...] = ()
+    """With ``groups``: columns that have a missing value somewhere, in what is read or not."""
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        narrowed = (self.columns, self.groups, self.labels, self.nullable)
+        return b"r" + digest(encode((self.format, self.files, self.root, narrowed), _as_tuple))
+
+    @property
+    def label(self) -> str:
+        return f"read_{self.format}"
+
+
+def _as_tuple(value: object) -> bytes | None:
+    """Named tuples of this module are written as the tuples that they are."""
+    return encode(tuple(value), _as_tuple) if isinstance(value, File | RowGroup | Labels) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """The frame with only these of its columns, in its own order; those that it lacks are passed over."""
+
+    columns: tuple[str, ...]
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"n" + encode(self.columns)
+
+    @property
+    def label(self) -> str:
+        return "reads"
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """A frame filtered from rows some of which were not read, with the index that it has if all were read."""
+
+    labels: Labels
+    pure = True
+
+    @property
+    def head(self) -> bytes:
+        return b"l" + encode(tuple(self.labels))
+
+    @property
+    def label(self) -> str:
+        return "relabel"
+
+
+What = (
+    Call | Method | Attribute | Operator | Build | Literal | FunctionValue | Sized | Stored | Source | Narrow | Relabel
+)

@@ -8,6 +8,8 @@ from cloudburst.graph.check import check
 from cloudburst.graph.dedupe import dedupe
 from cloudburst.graph.facts import Facts
 from cloudburst.graph.graph import Graph
+from cloudburst.graph.project import project
+from cloudburst.graph.prune import prune
 from cloudburst.graph.reuse import reuse
 from cloudburst.graph.simplify import simplify
 
@@ -17,7 +19,8 @@ PASSES: tuple[Pass, ...] = (
     dedupe,
     reuse,
     simplify,
-    # projection and pruning of what sources read have their place here: after what is equal is one, before grouping
+    project,
+    prune,
 )
 
 
