@@ -6,7 +6,9 @@ A stage, and a value that was given a size, opens a group. Everything else rides
 - an op known to shrink rides with the producer of its input, and what stands between them rides along;
 - another op rides with its one consumer, else with its producer;
 - an op that needs the results of two groups rides with the group that uses it, else opens a group of its own;
-- ops that only lead to a value with a size of its own ride with that: there they were asked to be worked out.
+- ops that only lead to a value with a size of its own ride with that: there they were asked to be worked out;
+- ops of pandas that are made of files alone, and that no single stage uses, are one group with all that they are
+  joined with: frames that were read are not stored and read again to be merged.
 
 What a fan reads cannot ride in the fan, where it would be worked out once an item, and what reads a fan's list cannot
 ride in it either. A value asked for by the user, or read by several groups, is stored by its producer.
@@ -21,12 +23,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloudburst.graph.expr import Expr
+from cloudburst.graph.frames.spelled import pandas_name
 from cloudburst.graph.graph import Graph
-from cloudburst.graph.nodes import Call, FunctionValue, Literal, Sized, Stored
+from cloudburst.graph.nodes import Call, FunctionValue, Literal, Sized, Source, Stored
 from cloudburst.graph.semantics import is_projection, is_view, shrinks
 
 _NOBODY, _SEVERAL = -1, -2
 LEAVES = (Literal, FunctionValue, Stored)
+_MADE_OF_FILES = "what is made of files alone, and used by no stage or by several, is one task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class _Shape:
         """The one opener, or op with a group of its own, from which a node comes."""
         self.stage_made: set[bytes] = set()
         """Openers that are no fans."""
+        self.pipelines = _Pipelines()
         source = self.source
         for node in graph.nodes:
             key = node.key
@@ -82,14 +87,49 @@ class _Shape:
             else:
                 if key not in roots and is_view(node, self.views):
                     self.views.add(key)
+                self.pipelines.add(node)
                 came = {source[child.key] for child in node.children if child.key in source}
                 if len(came) == 1:
                     source[key] = came.pop()
                 elif came or key not in self.views:
                     source[key] = key
         self.views -= self.mapped
-        self.pinned = (roots | self.mapped) - self.leaves
+        taken = {child.key for node in graph.nodes if opens(node) for child in node.children if opens(child)}
+        self.pinned = (roots | self.mapped | taken) - self.leaves
         """What is stored in any case."""
+
+
+class _Pipelines:
+    """What is made of files by ops of pandas alone, each with all that it shares a value with."""
+
+    def __init__(self) -> None:
+        self._above: dict[bytes, bytes] = {}
+        """For each such value another of the same pipeline, or itself."""
+
+    def add(self, node: Expr) -> None:
+        """Take in a node whose arguments were taken in before."""
+        children = [child.key for child in node.children if not isinstance(child.what, LEAVES)]
+        is_read = isinstance(node.what, Source)
+        if not (is_read or (children and self._above.keys() >= set(children) and _is_pandas(node))):
+            return
+        self._above[node.key] = node.key
+        for child in children:
+            self._above[self._top(child)] = node.key
+
+    def of(self, key: bytes) -> bytes | None:
+        """What names the pipeline of a value, if it belongs to one."""
+        return self._top(key) if key in self._above else None
+
+    def _top(self, key: bytes) -> bytes:
+        above = self._above
+        while (next_one := above[key]) != key:
+            above[key] = above[next_one]
+            key = next_one
+        return key
+
+
+def _is_pandas(node: Expr) -> bool:
+    return not isinstance(node.what, Call) or bool(pandas_name(node.what))
 
 
 def _backward(graph: Graph, shape: _Shape) -> dict[bytes, int]:
@@ -135,6 +175,7 @@ def _forward(graph: Graph, shape: _Shape, wishes: dict[bytes, int]) -> Grouping:
     group_of: dict[bytes, int] = {}
     apart: dict[bytes, str] = {}
     below: dict[bytes, frozenset[int] | int] = {}
+    homes: dict[bytes, int] = {}
     for node in graph.nodes:
         key = node.key
         if key in shape.leaves:
@@ -151,9 +192,11 @@ def _forward(graph: Graph, shape: _Shape, wishes: dict[bytes, int]) -> Grouping:
             if stay >= 0 and (wish < 0 or (shrinks(node) and not _goes_on(node, heads[wish], shape))):
                 home = stay
             elif wish < 0:
-                home = len(heads)
-                apart[key] = _why_apart(node, inputs, heads, shape)
-                heads.append(node)
+                pipeline = shape.pipelines.of(key)
+                home = len(heads) if pipeline is None else homes.setdefault(pipeline, len(heads))
+                if home == len(heads):
+                    apart[key] = _why_apart(node, inputs, heads, shape) if pipeline is None else _MADE_OF_FILES
+                    heads.append(node)
         group_of[key] = home
         below[key] = home
     return Grouping(group_of, tuple(heads), apart)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cloudburst.graph.expr import Expr
-from cloudburst.graph.nodes import Attribute, Build, FunctionValue, Literal, Method, Operator
+from cloudburst.graph.nodes import Attribute, Build, FunctionValue, Literal, Method, Narrow, Operator, Relabel, Source
 
 _URL = re.compile(r"[a-z][a-z0-9+]+://")
 
@@ -74,7 +74,7 @@ def is_impure_reader(name: str, args: Sequence[object], keywords: Mapping[str, o
 def is_view(node: Expr, views: set[bytes]) -> bool:
     """Whether the value is made again wherever it is used: it cannot be stored, or it is only structure."""
     what = node.what
-    if isinstance(what, Build):
+    if isinstance(what, Build | Source):  # a file is read by each task that uses it, and only as far as that does
         return True
     if isinstance(what, Method):
         return what.name in WINDOWS
@@ -98,7 +98,7 @@ def shrinks(node: Expr) -> bool:
     what = node.what
     if isinstance(what, Method):
         return what.name in SHRINKING
-    if isinstance(what, Attribute):
+    if isinstance(what, Attribute | Narrow | Relabel):
         return True
     return isinstance(what, Operator) and what.name == "getitem"
 
@@ -106,7 +106,7 @@ def shrinks(node: Expr) -> bool:
 def is_projection(node: Expr) -> bool:
     """Whether the value is just a column, or columns, of what it is made of."""
     what = node.what
-    if isinstance(what, Attribute):
+    if isinstance(what, Attribute | Narrow):
         return True
     if not (isinstance(what, Operator) and what.name == "getitem"):
         return False
@@ -120,7 +120,7 @@ def is_projection(node: Expr) -> bool:
 def may_write(node: Expr) -> bool:
     """Whether the op may write to its arguments; a function that it is given may do anything."""
     what = node.what
-    if isinstance(what, Attribute | Build | Operator):
+    if isinstance(what, Attribute | Build | Narrow | Operator | Relabel):
         return False
     if not isinstance(what, Method) or what.name in WRITING or what.name not in _PURE_METHODS:
         return True

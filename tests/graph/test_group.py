@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 import cloudburst as cb
+from cloudburst.deferred import wrap
+from cloudburst.graph.expr import make
 from cloudburst.graph.group import opens
+from cloudburst.graph.nodes import File, Source
 from tests.graph.graphs import (
     apart,
     each,
@@ -83,6 +86,35 @@ def test_a_projection_of_what_is_stored_anyway_is_read_from_there() -> None:
     assert tasks_of(loaded, use(loaded["a"])) == [["load"], ["[...]", "use"]]
     assert tasks_of(loaded, use(loaded[["a", "b"]])) == [["load"], ["[...]", "use"]]
     assert tasks_of(loaded, use(loaded.head())) == [["load", ".head()"], ["use"]]
+
+
+def test_a_projection_of_what_another_stage_takes_whole_is_read_from_there() -> None:
+    made = load(1)
+    assert tasks_of(use(made), train(made["a"])) == [["load"], ["use"], ["[...]", "train"]]
+
+
+def test_what_is_made_of_files_alone_is_one_task_however_often_it_is_used() -> None:
+    read = wrap(make(Source("csv", (File("/data/a.csv", 9, "1"),))))
+    lines = wrap(make(Source("csv", (File("/data/b.csv", 9, "1"),))))
+    both = read[(read["a"] > 1) & (read["b"] < 2)].merge(lines[lines["c"] == 3])
+    [task] = tasks_of(both)
+    assert task.count("read_csv") == 2
+    assert apart(both) == ["what is made of files alone, and used by no stage or by several, is one task"]
+
+
+def test_a_file_is_read_by_each_stage_that_uses_it() -> None:
+    read = wrap(make(Source("csv", (File("/data/a.csv", 9, "1"),))))
+    assert tasks_of(use(read["a"]), train(read["b"])) == [
+        ["read_csv", "[...]", "use"],
+        ["read_csv", "[...]", "train"],
+    ]
+    several = read.dropna()
+    assert tasks_of(use(several), train(several)) == [["read_csv", ".dropna()"], ["use"], ["train"]]
+
+
+def test_functions_of_the_users_own_are_no_part_of_what_is_made_of_files() -> None:
+    one, two = (cb.defer(lambda frame, n=n: frame)(wrap(make(Source("csv", (File(f"/{n}", 9, "1"),))))) for n in "ab")
+    assert len(tasks_of(cb.defer(max)(one, two))) == 3
 
 
 def test_views_are_made_again_wherever_they_are_used_and_never_stored() -> None:

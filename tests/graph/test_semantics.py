@@ -8,11 +8,15 @@ import pandas as pd
 import pytest
 
 import cloudburst as cb
+from cloudburst.deferred import wrap
 from cloudburst.graph import semantics
+from cloudburst.graph.expr import make
+from cloudburst.graph.nodes import Narrow
 from cloudburst.graph.semantics import is_group_by, is_projection, is_view, may_write, shrinks
 from tests.graph.graphs import load, merge, other
 
 D = load(1)
+NARROW: Any = wrap(make(Narrow(("a",)), (D._expr,)))
 GROUPED = D.groupby("a")
 
 
@@ -20,7 +24,7 @@ def node(deferred: Any) -> Any:
     return deferred._expr
 
 
-@pytest.mark.parametrize("made", [D.head(), D.sum(), D.query("x > 1"), D["a"], D[["a"]], D.a, D[other(1) > 0]])
+@pytest.mark.parametrize("made", [D.head(), D.sum(), D.query("x > 1"), D["a"], D[["a"]], D.a, D[other(1) > 0], NARROW])
 def test_what_makes_less_of_a_value(made: Any) -> None:
     assert shrinks(node(made))
 
@@ -66,7 +70,7 @@ def test_an_item_of_a_group_by_is_a_group_by() -> None:
     assert not is_group_by(node(D))
 
 
-@pytest.mark.parametrize("made", [D["a"], D[["a", "b"]], D.a])
+@pytest.mark.parametrize("made", [D["a"], D[["a", "b"]], D.a, NARROW])
 def test_a_column_or_some_are_a_projection(made: Any) -> None:
     assert is_projection(node(made))
 
@@ -81,7 +85,9 @@ def test_what_may_write_to_its_arguments(made: Any) -> None:
     assert may_write(node(made))
 
 
-@pytest.mark.parametrize("made", [D.head(), D.a, D["a"], D + 1, cb.defer([D]), D.apply("sum"), D.merge(other(1))])
+@pytest.mark.parametrize(
+    "made", [D.head(), D.a, D["a"], D + 1, cb.defer([D]), D.apply("sum"), D.merge(other(1)), NARROW]
+)
 def test_what_is_known_not_to_write(made: Any) -> None:
     assert not may_write(node(made))
 
