@@ -17,8 +17,9 @@ from cloudburst.deferred import Deferred, wrap
 from cloudburst.errors import DeferredError, UsageError
 from cloudburst.graph.expr import Expr, born, make, named
 from cloudburst.graph.identity import identify, name_of
-from cloudburst.graph.nodes import Build, Call, Operator, Policy
+from cloudburst.graph.nodes import Build, Call, Narrow, Operator, Policy
 from cloudburst.keys import SCALARS
+from cloudburst.runtime.narrowing import is_frame, narrowed
 from cloudburst.runtime.place import is_performing
 
 P = ParamSpec("P")
@@ -37,16 +38,25 @@ class DeferredFunction(Generic[P, R]):
         The plain function.
     """
 
-    def __init__(self, func: Callable[P, R], policy: Policy | None, *, pure: bool, outputs: int | None = None) -> None:
+    def __init__(
+        self,
+        func: Callable[P, R],
+        policy: Policy | None,
+        *,
+        pure: bool,
+        outputs: int | None = None,
+        reads: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    ) -> None:
         self.func = func
         self._policy = policy
         self._pure = pure
         self._outputs = outputs
-        self._call = Call(func, name_of(func)[1], identify(func), policy, pure)
-        self._is_special = not pure or outputs is not None
+        self._reads = reads
+        self._call = Call(func, name_of(func)[1], identify(func), policy, pure, reads=reads)
+        self._is_special = not pure or outputs is not None or bool(reads)
         """Whether every call goes the general way."""
         self._prefix = b"%d:" % len(self._call.head) + self._call.head
-        self._signature = _signature_of(func)
+        self._signature = signature_of(func)
         self._positional = positional_names(self._signature)
         self._bind = make_binder(self._signature)
         update_wrapper(self, func, updated=())
@@ -93,14 +103,35 @@ class DeferredFunction(Generic[P, R]):
 
     def _made(self, values: Any, names: Any, args: Any, kwargs: Any, caller: FrameType) -> Any:
         """The general way: any argument, parameters left out, impure calls, several outputs."""
-        values, names = without_gaps(self._positional, values, names)
-        arguments = tuple(map(to_argument, values))
+        arguments, names = self._arguments(values, names, caller)
         expr = make(self._what(args, kwargs), arguments, names, caller.f_code, caller.f_lasti)
         if self._outputs is None:
             return wrap(expr)
         take = Operator("getitem")
         return tuple(
             wrap(make(take, (expr, number), (), caller.f_code, caller.f_lasti)) for number in range(self._outputs)
+        )
+
+    def _arguments(self, values: Any, names: Any, caller: FrameType) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        """What a binder gave as it stands in a node, without gaps and with only the columns that are declared."""
+        values, names = without_gaps(self._positional, values, names)
+        if self._reads:
+            values = list(values)
+            for parameter, columns in self._reads:
+                place = _place_of(parameter, self._positional, len(values), names)
+                if place is not None:
+                    values[place] = self._narrowed(parameter, values[place], columns, caller)
+        return tuple(map(to_argument, values)), names
+
+    def _narrowed(self, parameter: str, value: Any, columns: tuple[str, ...], caller: FrameType) -> Any:
+        if isinstance(value, Handle) and not isinstance(value._expr.what, Build):
+            return wrap(make(Narrow(columns), (value._expr,), (), caller.f_code, caller.f_lasti))
+        if value is None or is_frame(value):
+            return narrowed(value, columns)
+        kind = value._expr.what.label if isinstance(value, Handle) else type(value).__name__
+        raise UsageError(
+            f"{self._call.label}() was given a {kind} for {parameter!r}, and reads= says which columns it uses of "
+            "that: it is for parameters that are pandas frames, each given by itself."
         )
 
     def _what(self, _args: Any, _kwargs: Any) -> Call:
@@ -132,6 +163,11 @@ class DeferredFunction(Generic[P, R]):
         [3, 5, 7]
         """
         caller = _frame(1)
+        if self._positional and self._positional[0] in dict(self._reads):
+            raise UsageError(
+                f"{self._call.label}.map gives items to {self._positional[0]!r}, which reads= cannot narrow: leave it "
+                f"out there, as in {self._call.label}.options(reads={{}}).map(...)."
+            )
         if isinstance(xs, Handle):
             return self._fanned(xs, args, kwargs, caller)
         if hasattr(xs, "columns") or isinstance(xs, str | bytes | dict) or not hasattr(xs, "__iter__"):
@@ -156,8 +192,7 @@ class DeferredFunction(Generic[P, R]):
             values, names = self._bind(xs, *args, **kwargs)
         except TypeError:
             raise wording(self._call.label, self._signature, (xs, *args), kwargs) from None
-        values, names = without_gaps(self._positional, values, names)
-        arguments = tuple(map(to_argument, values))
+        arguments, names = self._arguments(values, names, caller)
         return wrap(make(replace(self._call, fans=True), arguments, names, caller.f_code, caller.f_lasti))
 
     def __repr__(self) -> str:
@@ -172,7 +207,7 @@ class DeferredFunction(Generic[P, R]):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuilt, (type(self), self.func, self._policy, self._pure, self._outputs)
+        return rebuilt, (type(self), self.func, self._policy, self._pure, self._outputs, self._reads)
 
 
 class FunctionInside(Generic[P, R]):
@@ -195,12 +230,21 @@ class FunctionInside(Generic[P, R]):
         raise AttributeError(name)
 
 
-def rebuilt(kind: Any, func: Any, policy: Policy | None, pure: bool, outputs: int | None) -> Any:
+def rebuilt(kind: Any, func: Any, policy: Policy | None, pure: bool, outputs: int | None, reads: Any = ()) -> Any:
     """A deferred function where it arrives."""
-    return FunctionInside(func) if is_performing() else kind(func, policy, pure=pure, outputs=outputs)
+    return FunctionInside(func) if is_performing() else kind(func, policy, pure=pure, outputs=outputs, reads=reads)
 
 
-def _signature_of(function: Any) -> inspect.Signature:
+def _place_of(parameter: str, positional: tuple[str, ...], count: int, names: tuple[str, ...]) -> int | None:
+    """Where the argument for a parameter stands among so many; ``None`` where it is left to its default."""
+    by_position = count - len(names)
+    if parameter in positional[:by_position]:
+        return positional.index(parameter)
+    return by_position + names.index(parameter) if parameter in names else None
+
+
+def signature_of(function: Any) -> inspect.Signature:
+    """A function's signature; one that takes anything where it has none."""
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):  # functions written in C may have none

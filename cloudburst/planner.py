@@ -17,17 +17,24 @@ from cloudburst.graph.nodes import (
     Attribute,
     Build,
     Call,
+    File,
     FunctionValue,
     Literal,
     Method,
+    Narrow,
     Operator,
     Policy,
+    Relabel,
     Sized,
+    Source,
     Stored,
     What,
 )
 from cloudburst.graph.semantics import may_write
+from cloudburst.keys import short
 from cloudburst.resources import Size, on_default, room_for
+from cloudburst.runtime import sources
+from cloudburst.runtime.lifetimes import with_lifetimes
 from cloudburst.runtime.task import GIVEN, Artifact, Function, Input, Origin, Output, Plan, Step, StepKind, Task
 
 
@@ -40,6 +47,8 @@ class Materials:
     functions: Mapping[str, Function]
     given: Mapping[tuple[bytes, bool], Artifact]
     """By a leaf's key and whether it is read in parts."""
+    files: Mapping[File, File] = field(default_factory=dict)
+    """Where workers find files that are not where the user has them."""
 
 
 @dataclass(slots=True)
@@ -59,6 +68,7 @@ class _Wiring:
         self.place = {node.key: number for number, node in enumerate(graph.nodes)}
         self.group_of = grouping.group_of
         self.digests = graph.digests
+        self.wanted = graph.wanted
         order = sorted(range(len(grouping.heads)), key=lambda number: self.place[grouping.heads[number].key])
         self.task_of = {number: index for index, number in enumerate(order)}
         self.drafts = [_Draft(grouping.heads[number]) for number in order]
@@ -89,6 +99,12 @@ class _Wiring:
 
     def is_fan(self, node: Expr) -> bool:
         return type(node.what) is Call and node.what.fans
+
+    def columns(self, reader: Expr, value: Expr) -> tuple[str, ...] | None:
+        """The columns that a node needs of a value, ``None`` where it needs all."""
+        narrow = reader.what
+        wanted = narrow.columns if isinstance(narrow, Narrow) else self.wanted.get((reader.key, value.key))
+        return None if wanted is None else tuple(sorted(wanted))
 
     def input_for(self, value: Expr, *, parts: bool) -> Input:
         index = self.task_of[self.group_of[value.key]]
@@ -130,7 +146,7 @@ def make_plan(graph: Graph, grouping: Grouping, materials: Materials, *, name: s
     for index, draft in enumerate(wiring.drafts):
         task = _lone_stage(index, draft, wiring, materials.function_ids, default)
         if task is None:
-            steps = _Steps(draft, wiring, materials.function_ids, leaf)
+            steps = _Steps(draft, wiring, materials, leaf)
             task = _task(index, draft, steps, wiring, tasks, default)
         tasks.append(task)
     targets = tuple(
@@ -161,7 +177,7 @@ def _lone_stage(
             outputs = drafts[maker].outputs
             output = outputs.get((arg.key, False))
             refs.append((position, len(inputs)))
-            inputs.append(Input(maker, outputs[arg.key, True] if output is None else output))
+            inputs.append(Input(maker, outputs[arg.key, True] if output is None else output, wiring.columns(head, arg)))
     if refs:
         if len(set(inputs)) != len(inputs):
             return None
@@ -185,15 +201,16 @@ def _lone_stage(
         0,
         policy.environment,
         policy.secrets,
+        what.reads,
     )
 
 
 class _Steps:
     """The steps and inputs of one task, slots settled."""
 
-    def __init__(self, draft: _Draft, wiring: _Wiring, function_ids: Mapping[bytes, str], leaf: object) -> None:
+    def __init__(self, draft: _Draft, wiring: _Wiring, materials: Materials, leaf: object) -> None:
         self._wiring = wiring
-        self._functions = function_ids
+        self._materials = materials
         self._leaf = leaf
         self.inputs: list[Input] = []
         self._input_slots: dict[tuple[bytes, bool], int] = {}
@@ -203,7 +220,7 @@ class _Steps:
             fans = wiring.is_fan(node)
             for position, arg in enumerate(node.args):
                 if type(arg) is Expr:
-                    self._note_input(arg, home, parts=fans and position == 0)
+                    self._note_input(node, arg, home, parts=fans and position == 0)
         self.steps: list[Step] = []
         self.origins: list[Origin] = []
         self.slots: dict[bytes, int] = {}
@@ -230,15 +247,17 @@ class _Steps:
         place = self._wiring.place
         return sorted([*draft.members, *found.values()], key=lambda node: place[node.key])
 
-    def _note_input(self, value: Expr, home: int, *, parts: bool) -> None:
+    def _note_input(self, reader: Expr, value: Expr, home: int, *, parts: bool) -> None:
         owner = self._wiring.group_of.get(value.key)
-        if owner == home or (owner is None and _is_made_here(value)) or (value.key, parts) in self._input_slots:
+        if owner == home or (owner is None and _is_made_here(value)):
             return
-        self._input_slots[value.key, parts] = len(self.inputs)
-        if owner is None:
-            self.inputs.append(self._leaf(value, parts))  # type: ignore[operator]
+        columns = self._wiring.columns(reader, value)
+        slot = self._input_slots.setdefault((value.key, parts), len(self.inputs))
+        if slot < len(self.inputs):
+            self.inputs[slot] = self.inputs[slot].read_with(columns)
         else:
-            self.inputs.append(self._wiring.input_for(value, parts=parts))
+            place = self._wiring.input_for(value, parts=parts) if owner is not None else self._leaf(value, parts)  # type: ignore[operator]
+            self.inputs.append(place._replace(columns=columns))
 
     def slot(self, value: Expr, *, parts: bool = False) -> int:
         found = self.slots.get(value.key)
@@ -251,12 +270,12 @@ class _Steps:
             return
         fans = self._wiring.is_fan(node)
         refs = []
-        values = list(node.args)
+        values = [*node.args, *(what.columns if isinstance(what, Narrow) else ())]
         for position, arg in enumerate(node.args):
             if type(arg) is Expr:
                 refs.append((position, self.slot(arg, parts=fans and position == 0)))
                 values[position] = None
-        kind, name = _kind(what, self._functions)
+        kind, name = _kind(what, self._materials)
         if is_head and isinstance(what, Call) and what.policy is not None:
             self.stage_step = len(self.steps)
         own = tuple(position for position, _ in refs) if may_write(node) else ()
@@ -270,19 +289,29 @@ def _is_made_here(node: Expr) -> bool:
     return not isinstance(node.what, Literal | Stored)
 
 
-def _kind(what: What, functions: Mapping[bytes, str]) -> tuple[StepKind, str]:
-    if isinstance(what, Call):
-        return "call", functions[what.identity]
-    if isinstance(what, Method):
-        return "method", what.name
-    if isinstance(what, Attribute):
-        return "attribute", what.name
+def spec_of(what: Source, elsewhere: Mapping[File, File]) -> sources.Spec:
+    """What a worker is told of a source; ``elsewhere`` says where it finds files that it cannot read where they are."""
+    files = [sources.File(*elsewhere.get(file, file)) for file in what.files]
+    groups = None if what.groups is None else tuple([sources.RowGroup(*group) for group in what.groups])
+    labels = None if what.labels is None else sources.Labels(*what.labels)
+    return sources.Spec(what.format, tuple(files), what.root, what.columns, groups, labels, what.nullable)
+
+
+def _kind(what: What, materials: Materials) -> tuple[StepKind, str]:
+    if isinstance(what, Call | FunctionValue):
+        return "call" if isinstance(what, Call) else "function", materials.function_ids[what.identity]
+    if isinstance(what, Method | Attribute):
+        return "method" if isinstance(what, Method) else "attribute", what.name
     if isinstance(what, Operator):
         return ("item", "") if what.name == "getitem" else ("operator", what.name)
     if isinstance(what, Build):
         return "build", what.container
-    assert isinstance(what, FunctionValue)
-    return "function", functions[what.identity]
+    if isinstance(what, Source):
+        return "source", spec_of(what, materials.files).to_text()
+    if isinstance(what, Narrow):
+        return "narrow", ""
+    assert isinstance(what, Relabel)
+    return "relabel", ",".join(map(str, what.labels))
 
 
 def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: list[Task], default: Size) -> Task:
@@ -298,14 +327,15 @@ def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: lis
             outputs.append(Output(slot, digest=wiring.digests.get(head.key), rescue=True))
     what = head.what
     policy = what.policy if isinstance(what, Call | Sized) else None
+    label = steps.origins[0].label if policy is None and steps.steps[0].kind == "source" else what.label
     if policy is None:
         makers = {one.task for one in steps.inputs if one.task != GIVEN}
         policy = Policy(room_for([before[maker].size for maker in makers], default))
     return Task(
         index=index,
-        name=head.name,
-        stage=what.label,
-        steps=_with_lifetimes(steps.steps, {output.slot for output in outputs}),
+        name=head.name if label == what.label else f"{label}-{short(head.key)}",
+        stage=label,
+        steps=with_lifetimes(steps.steps, {output.slot for output in outputs}),
         inputs=tuple(steps.inputs),
         outputs=tuple(outputs),
         origins=tuple(steps.origins),
@@ -316,25 +346,5 @@ def _task(index: int, draft: _Draft, steps: _Steps, wiring: _Wiring, before: lis
         stage_step=stage_step,
         environment=policy.environment,
         secrets=policy.secrets,
+        reads=what.reads if isinstance(what, Call) else (),
     )
-
-
-def _with_lifetimes(steps: list[Step], stored: set[int]) -> tuple[Step, ...]:
-    """The steps with what each may free, and with copies only where a value is read by others too."""
-    if len(steps) == 1:
-        read = [slot for _, slot in steps[0].refs]
-        if len(set(read)) == len(read) and stored.isdisjoint(read):
-            return (steps[0]._replace(own=(), free=tuple(read)),)
-    readers: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for number, step in enumerate(steps):
-        for _, slot in step.refs:
-            readers[slot] = readers.get(slot, 0) + 1
-            last[slot] = number
-    done = []
-    for number, step in enumerate(steps):
-        free = tuple({slot for _, slot in step.refs if last[slot] == number and slot not in stored})
-        shared = tuple([position for position, slot in step.refs if readers[slot] > 1 or slot in stored])
-        own = shared if step.own else ()
-        done.append(step._replace(own=own, free=free) if free or own != step.own else step)
-    return tuple(done)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar, overload
 
 from cloudburst.arguments import Handle, literal
-from cloudburst.calls import DeferredFunction
+from cloudburst.calls import DeferredFunction, signature_of
 from cloudburst.deferred import wrap
 from cloudburst.errors import ResourceError, UsageError
 from cloudburst.graph.identity import name_of
@@ -45,12 +45,13 @@ class Stage(DeferredFunction[P, R]):
         ephemeral_storage: int | str | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
+        reads: Mapping[str, Sequence[str]] | None = None,
     ) -> Stage[P, R]:
         """The same stage with other resources.
 
         Parameters
         ----------
-        cpu, memory, timeout, retries, cache, pure, outputs, spot, ephemeral_storage, environment, secrets
+        cpu, memory, timeout, retries, cache, pure, outputs, spot, ephemeral_storage, environment, secrets, reads
             As for ``cb.stage``; what is left out stays as it is.
 
         Examples
@@ -76,7 +77,13 @@ class Stage(DeferredFunction[P, R]):
             secrets if secrets is not None else dict(old.secrets),
         )
         pure = self._pure if pure is None else pure
-        return Stage(self.func, policy, pure=pure, outputs=_outputs(outputs) if outputs is not None else self._outputs)
+        return Stage(
+            self.func,
+            policy,
+            pure=pure,
+            outputs=_outputs(outputs) if outputs is not None else self._outputs,
+            reads=_reads(reads, self.func) if reads is not None else self._reads,
+        )
 
     def __repr__(self) -> str:
         return f"<stage {self._call.label}: {self._policy.size}>"
@@ -100,6 +107,7 @@ def stage(
     ephemeral_storage: int | str | None = None,
     environment: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
+    reads: Mapping[str, Sequence[str]] | None = None,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
 
 
@@ -118,6 +126,7 @@ def stage(
     ephemeral_storage: int | str | None = None,
     environment: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
+    reads: Mapping[str, Sequence[str]] | None = None,
 ) -> Any:
     """Mark a function as a stage: calling it computes nothing and gives a Deferred.
 
@@ -146,6 +155,9 @@ def stage(
     secrets : dict, optional
         Variables whose values only the worker learns: by name the ARN of a secret of Secrets Manager or of a parameter
         of the Systems Manager. On this machine they are taken from your own environment.
+    reads : dict, optional
+        By parameter the columns that the stage uses of it, which has to be a frame: it then gets only these, and no
+        others are stored or read for it. ``reads={"sales": ["region", "amount"]}``.
 
     Returns
     -------
@@ -175,7 +187,7 @@ def stage(
 
     def decorate(function: Callable[P, R]) -> Stage[P, R]:
         _check_function(function)
-        return Stage(function, policy, pure=pure, outputs=checked)
+        return Stage(function, policy, pure=pure, outputs=checked, reads=_reads(reads or {}, function))
 
     return decorate if func is None else decorate(func)
 
@@ -270,6 +282,26 @@ def _outputs(outputs: Any) -> int:
     if isinstance(outputs, bool) or not isinstance(outputs, int) or outputs < 1:
         raise ResourceError(f"outputs={outputs!r} cannot be: it is the number of values that the stage returns.")
     return outputs
+
+
+def _reads(reads: Any, function: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What a stage uses of its parameters, checked against its signature."""
+    if not isinstance(reads, Mapping):
+        raise UsageError(f"reads= cannot be a {type(reads).__name__}: it is a dict of lists of columns by parameter.")
+    name = name_of(function)[1]
+    parameters = signature_of(function).parameters
+    single = [one.name for one in parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    for parameter, columns in reads.items():
+        if parameter not in single:
+            raise UsageError(
+                f"reads={{{parameter!r}: ...}} cannot be: {name} has no such parameter of its own. "
+                f"It has {', '.join(single) or 'none'}."
+            )
+        if not isinstance(columns, list | tuple) or any(not isinstance(one, str) for one in columns):
+            raise UsageError(f"reads={{{parameter!r}: {columns!r}}} cannot be: it takes a list of names of columns.")
+        if len(set(columns)) != len(columns):
+            raise UsageError(f"reads={{{parameter!r}: {columns!r}}} cannot be: a column stands there twice.")
+    return tuple([(parameter, tuple([str(one) for one in columns])) for parameter, columns in reads.items()])
 
 
 def _check_function(function: Any) -> None:

@@ -80,7 +80,19 @@ def run_plan(plan: Plan, functions: Functions, store: MemoryStore) -> list[Any]:
 def _performed(task: Any, inputs: Any, functions: Functions, store: MemoryStore, item: int) -> tuple[Artifact, ...]:
     prefix = f"runs/test/a/{task.index}.{item + 1}"
     record = perform(
-        Assignment(TaskId(task.index, item), 1, task.steps, tuple(inputs), task.outputs, prefix, None, task.stage_step),
+        Assignment(
+            TaskId(task.index, item),
+            1,
+            task.steps,
+            tuple(inputs),
+            task.outputs,
+            prefix,
+            None,
+            task.stage_step,
+            stage=task.stage,
+            columns=task.columns,
+            reads=task.reads,
+        ),
         functions,
         store,
     )

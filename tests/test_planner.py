@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import cloudburst as cb
-from cloudburst.deferred import Deferred
+from cloudburst.deferred import Deferred, wrap
+from cloudburst.graph.expr import make
 from cloudburst.graph.facts import Facts
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.group import group
-from cloudburst.graph.optimize import optimize
+from cloudburst.graph.nodes import Narrow
+from cloudburst.graph.optimize import PASSES, optimize
 from cloudburst.planner import Materials, make_plan
 from cloudburst.resources import Size
 from cloudburst.runtime.stores.memory import MemoryStore
 from cloudburst.runtime.task import GIVEN, Artifact, Input, Output, Plan
+from tests.contracts.equality import assert_same
 from tests.graph.graphs import each, expr, load, merge, other, plan_of, train, use
 from tests.inline import planned, run_inline
 
@@ -307,3 +312,93 @@ def test_variables_and_secrets_go_with_the_task_of_their_stage(head: bool) -> No
 def test_a_value_that_was_given_a_size_keeps_disk_and_spare_capacity() -> None:
     made = load.options(memory=512, spot=True, ephemeral_storage=50)(1)
     assert sizes_on(DEFAULT, made.options(memory=1024)) == [Size(256, 1024, 50, True)]
+
+
+# ---------------------------------------------------------------- columns
+
+
+def wanting(wanted: dict[tuple[Any, Any], str], *deferreds: Deferred[Any]) -> Plan:
+    """The plan where nodes are known to need only some columns, named by a letter each, of their arguments."""
+    needs = {(expr(by).key, expr(of).key): frozenset(columns) for (by, of), columns in wanted.items()}
+    return planned([expr(one) for one in deferreds], MemoryStore(), [*PASSES, lambda g, _: replace(g, wanted=needs)])[0]
+
+
+def narrow(columns: str, deferred: Deferred[Any]) -> Deferred[Any]:
+    return wrap(make(Narrow(tuple(columns)), (expr(deferred),)))
+
+
+def test_of_an_input_only_the_columns_are_read_that_its_one_reader_needs() -> None:
+    frame, more = load(1), other(1)
+    both = merge(frame, more)
+    plan = wanting({(both, frame): "ba", (both, more): "c"}, use(both))
+    assert plan.tasks[2].inputs == (Input(0, 0, ("a", "b")), Input(1, 0, ("c",)))
+    assert plan.tasks[2].columns == (("a", "b"), ("c",))
+    assert plan.tasks[0].columns == ()
+
+
+def test_a_stage_that_nothing_rides_with_reads_columns_too() -> None:
+    frame, more = load(1), other(1)
+    last = use(frame, more)
+    assert wanting({(last, more): "z"}, last).tasks[2].inputs == (Input(0), Input(1, 0, ("z",)))
+
+
+def test_several_readers_in_a_task_read_what_they_need_together() -> None:
+    frame, more = load(1), other(1)
+    first, second = merge(frame, more), merge(more, frame)
+    some = {(first, frame): "a", (second, frame): "cb"}
+    assert wanting(some, use(first, second)).tasks[2].inputs == (Input(0, 0, ("a", "b", "c")), Input(1))
+    assert wanting({(first, frame): "a"}, use(first, second)).tasks[2].inputs == (Input(0), Input(1))
+    assert wanting({(second, frame): "a"}, use(first, second)).tasks[2].inputs == (Input(0), Input(1))
+    assert wanting(some, use(first, second, frame)).tasks[2].inputs == (Input(0), Input(1))
+
+
+def test_a_view_that_is_made_again_reads_what_it_needs() -> None:
+    frame, more = load(1), other(1)
+    grouped = frame.groupby("a")
+    both = merge(grouped, more)
+    assert wanting({(grouped, frame): "ab"}, use(both)).tasks[2].inputs == (Input(0, 0, ("a", "b")), Input(1))
+
+
+def test_two_tasks_read_different_columns_of_one_output() -> None:
+    frame = load(1)
+    first, second = use(frame), train(frame)
+    plan = wanting({(first, frame): "a", (second, frame): "b"}, first, second, frame)
+    assert [task.inputs for task in plan.tasks[1:]] == [(Input(0, 0, ("a",)),), (Input(0, 0, ("b",)),)]
+    assert plan.targets[2] == Input(0)
+    assert len(plan.tasks[0].outputs) == 1
+
+
+def test_a_given_value_is_read_in_columns_and_whole() -> None:
+    frame = pd.DataFrame({"a": [1], "b": [2]})
+    given = cb.defer(frame)
+    first, second = use(given), train(given)
+    plan = wanting({(first, given): "a"}, first, second)
+    assert [task.inputs for task in plan.tasks] == [(Input(GIVEN, 0, ("a",)),), (Input(GIVEN, 0),)]
+    assert len(plan.given) == 1
+
+
+def test_what_narrows_rides_with_who_makes_the_value() -> None:
+    plan = plan_of(use(narrow("ab", load(1))))
+    assert [[step.kind for step in task.steps] for task in plan.tasks] == [["call", "narrow"], ["call"]]
+    assert plan.tasks[0].steps[1].values == (None, "a", "b")
+    assert plan.tasks[0].steps[1].own == ()
+    assert plan.tasks[1].columns == ()
+
+
+def test_what_narrows_a_value_that_is_stored_anyway_reads_only_that_of_it() -> None:
+    frame = load(1)
+    plan = plan_of(use(narrow("ba", frame)), frame)
+    assert [[step.kind for step in task.steps] for task in plan.tasks] == [["call"], ["narrow", "call"]]
+    assert plan.tasks[1].inputs == (Input(0, 0, ("a", "b")),)
+
+
+def test_columns_that_are_read_make_no_difference_to_values() -> None:
+    frame = pd.DataFrame({name: [1.5, 2.5] for name in "abcde"}, index=[3, 4])
+    made = cb.stage(lambda: frame)()
+    listed = cb.stage(lambda: [frame, frame])()
+    roots = [use(narrow("xdb", made)), use(narrow("a", listed)), use(narrow("a", each.map(listed))), made]
+    [[one], [two], [three], whole] = run_inline([expr(one) for one in roots])
+    assert_same(one, frame[["b", "d"]])
+    assert_same(two, [frame, frame])
+    assert_same(three, [frame, frame])
+    assert_same(whole, frame)

@@ -43,7 +43,7 @@ def successor(course: Course, maker: int, letter: Container[TaskId], fits: Calla
             and task.fan is None
             and course.results.missing[consumer] <= DEEPEST
             and fits(task.size)
-            and all(read in course.results.made or TaskId(read.task) in letter for read in task.inputs)
+            and all(read in course.results or TaskId(read.task) in letter for read in task.inputs)
         ):
             return TaskId(consumer)
     return None

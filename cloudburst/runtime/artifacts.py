@@ -10,7 +10,7 @@ from collections.abc import ItemsView, Iterable, KeysView, Sequence, ValuesView
 
 from cloudburst.errors import ArgumentError, Tampered
 from cloudburst.runtime import codecs
-from cloudburst.runtime.codecs.ranged import RangeReader
+from cloudburst.runtime.codecs.ranged import NotAsWritten, RangeReader
 from cloudburst.runtime.protocols import Buffer, Store
 from cloudburst.runtime.task import Artifact
 
@@ -19,6 +19,12 @@ SMALL = 32 * 1024
 
 _WORTH_A_THREAD = 1 << 20
 """Bytes from which the checksum is worked out beside the writing."""
+
+_WHOLE = 32
+"""Bytes of the checksum of all."""
+
+WORTH_RANGES = 1 << 20
+"""Bytes from which columns are read without the others."""
 
 PARTS = "parts"
 """Codec name of a list that lies as one artifact an item."""
@@ -86,11 +92,11 @@ def write_encoded(codec: str, buffers: Sequence[Buffer], store: Store, key: str)
         return Artifact(codec, key, nbytes)
     if nbytes < _WORTH_A_THREAD:
         store.put(key, buffers)
-        return Artifact(codec, key, nbytes, _checksum(buffers))
+        return Artifact(codec, key, nbytes, _checksums(codec, buffers, nbytes))
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as thread:
-        checksum = thread.submit(_checksum, buffers)
+        checksum = thread.submit(_checksums, codec, buffers, nbytes)
         store.put(key, buffers)
         return Artifact(codec, key, nbytes, checksum.result())
 
@@ -105,12 +111,19 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
     store : Store
         Where it was written to.
     columns : sequence of str, optional
-        Read only these columns of a frame.
+        Read only these columns of a pandas frame: those that it has, in its own order, with its own index and attrs.
+        Any other value comes whole, a list in parts too.
 
     Returns
     -------
     object
         A list where it lies in parts.
+
+    Notes
+    -----
+    Columns of a large Parquet artifact of a shared store are read by ranges, and each is told by a checksum of its own.
+    What has to be unpickled is read whole, and only once its checksum holds. What is smaller than 1 MiB is read whole,
+    too: a second request takes longer than such bytes do.
 
     Raises
     ------
@@ -123,23 +136,36 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
     """
     codec, body, nbytes, checksum = artifact
     if isinstance(body, tuple):
-        return [read(part, store, columns) for part in body]
+        return [read(part, store) for part in body]
     if isinstance(body, bytes):
         return codecs.decode(codec, memoryview(body), columns)
-    if store.is_shared and columns is not None and codec in codecs.RANGED:
-        return codecs.decode_columns(codec, RangeReader(store, body, nbytes), columns)
+    if columns is not None and checksum is not None and (sums := checksum[_WHOLE:]):
+        try:
+            return codecs.decode_columns(codec, RangeReader(store, body, nbytes), columns, sums)
+        except NotAsWritten:
+            raise _tampered(body, store) from None
     if store.is_shared and checksum is None and codec in codecs.UNPICKLING:
         raise Tampered(
             f"{body} is not read: others can write to {store.url}, it would have to be unpickled, and nothing tells "
             "what was written there. Compute it again."
         )
     data = store.get(body)
-    if checksum is not None and _checksum([data]) != checksum:
-        raise Tampered(
-            f"{body} is not what was written: somebody else can write to {store.url}, and has. It is not read. "
-            "See who may write there, remove it, and compute it again."
-        )
+    if checksum is not None and _checksum([data]) != checksum[:_WHOLE]:
+        raise _tampered(body, store)
     return codecs.decode(codec, data, columns)
+
+
+def _tampered(key: str, store: Store) -> Tampered:
+    return Tampered(
+        f"{key} is not what was written: somebody else can write to {store.url}, and has. It is not read. "
+        "See who may write there, remove it, and compute it again."
+    )
+
+
+def _checksums(codec: str, buffers: Sequence[Buffer], nbytes: int) -> bytes:
+    """That of the whole, and of a large frame what tells its columns."""
+    whole = _checksum(buffers)
+    return whole + codecs.column_sums(codec, buffers) if nbytes >= WORTH_RANGES else whole
 
 
 def _checksum(buffers: Iterable[Buffer]) -> bytes:

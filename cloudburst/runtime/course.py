@@ -77,7 +77,7 @@ class Course:
         inputs: list[Artifact | Awaited] = []
         for read in described.inputs:
             maker = TaskId(read.task)
-            if read in results.made or self.phases[maker] != Phase.ASSIGNED:
+            if read in results or self.phases[maker] != Phase.ASSIGNED:
                 inputs.append(results[read])
             else:
                 inputs.append(Awaited(maker, attempt_of(maker), read.output))
@@ -85,20 +85,21 @@ class Course:
 
     def present(self, task: TaskId) -> list[Artifact]:
         """What of that is made already."""
-        described, made = self.plan.tasks[task.task], self.results.made
-        found = [made[read] for slot, read in enumerate(described.inputs) if slot != described.fan and read in made]
+        described, results = self.plan.tasks[task.task], self.results
+        reads = enumerate(described.inputs)
+        found = [results[read] for slot, read in reads if slot != described.fan and read in results]
         return found if described.fan is None else [self.fans[task.task].parts[task.item], *found]
 
     def being_prepared(self, maker: TaskId) -> list[int]:
         """Of the first tasks that read what this one makes: those whose inputs are all there or being made."""
-        tasks, phases, made = self.plan.tasks, self.phases.tasks, self.results.made
+        tasks, phases, results = self.plan.tasks, self.phases.tasks, self.results
         return [
             reader
-            for reader in self.results.consumers[maker.task][:MOST_READERS]
+            for reader in results.consumers[maker.task][:MOST_READERS]
             if phases[reader] == Phase.WAITING
             and tasks[reader].fan is None
-            and self.results.missing[reader] <= MOST_READERS
-            and all(read in made or phases[read.task] == Phase.ASSIGNED for read in tasks[reader].inputs)
+            and results.missing[reader] <= MOST_READERS
+            and all(read in results or phases[read.task] == Phase.ASSIGNED for read in tasks[reader].inputs)
         ]
 
     # ------------------------------------------------------------ tasks that come to be performed

@@ -268,6 +268,8 @@ class Driver:
             task.environment,
             task.secrets,
             task.stage,
+            task.columns,
+            task.reads,
         )
 
     def _delete(self, dropped: list[Artifact]) -> None:

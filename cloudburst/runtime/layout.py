@@ -19,6 +19,10 @@ Where workers are on other machines, driver and workers also leave one another m
         functions/<run>.<id>            large functions
     journals/<3 digits>-<name>-<run id>/plan, <number>                        what another driver needs to go on
 
+Files of the user's machine that workers read lie beside the runs, and are there for the next run too::
+
+    sources/<3 digits>/<SHA-256 of what is in it>/<name>
+
 The digits spread runs over a shared store's partitions. Names are there for people; numbers keep the keys apart.
 """
 
@@ -83,6 +87,15 @@ def given_key(prefix: str, number: int) -> str:
     'runs/r/given/2'
     """
     return f"{prefix}/given/{number}"
+
+
+def source_key(content: str, name: str) -> str:
+    """The key of a file that a pipeline reads, by the SHA-256 of what is in it and the end of its path.
+
+    >>> source_key("ab12f", "year=2024/a.parquet")
+    'sources/ab1/ab12f/year=2024/a.parquet'
+    """
+    return f"sources/{content[:3]}/{content}/{name}"
 
 
 def journal_prefix(prefix: str) -> str:

@@ -28,12 +28,16 @@ def task_message(one: Assignment) -> TaskMessage:
         one.stage_step,
         one.environment,
         one.secrets,
+        one.stage,
+        one.columns,
+        one.reads,
     )
 
 
 def assignment_of(message: TaskMessage) -> Assignment:
     """The assignment again."""
-    task, item, attempt, steps, inputs, outputs, prefix, stage_step, environment, secrets = message
+    task, item, attempt, steps, inputs, outputs, prefix, stage_step, environment, secrets, *reading = message
+    stage, columns, reads = reading
     return Assignment(
         TaskId(task, item),
         attempt,
@@ -44,6 +48,9 @@ def assignment_of(message: TaskMessage) -> Assignment:
         stage_step=stage_step,
         environment=environment,
         secrets=secrets,
+        stage=stage,
+        columns=columns,
+        reads=reads,
     )
 
 

@@ -74,7 +74,7 @@ class Codec(Protocol):
         ...
 
     def decode(self, data: memoryview, columns: Sequence[str] | None = None) -> object:
-        """The value again, reading in place where it can. ``columns`` narrows a frame to these."""
+        """The value again, reading in place where it can. ``columns`` narrows a frame of pandas to these."""
         ...
 
 
@@ -94,7 +94,11 @@ class Assignment(NamedTuple):
     environment: tuple[tuple[str, str], ...] = ()
     secrets: tuple[tuple[str, str], ...] = ()
     stage: str = ""
-    """Name of the stage, for a worker's log."""
+    """Name of the stage, for a worker's log and for notes in errors."""
+    columns: tuple[tuple[str, ...] | None, ...] = ()
+    """For each input the columns that are read of a frame, ``None`` for all; empty where all are read whole."""
+    reads: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Parameters of the stage and the only columns that it is given of them, for its errors."""
 
     def __repr__(self) -> str:  # the values of variables and arguments are for no log
         return f"<attempt {self.attempt} of {self.stage or 'task'} {self.id}>"

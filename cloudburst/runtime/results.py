@@ -15,7 +15,7 @@ from cloudburst.runtime.task import GIVEN, Artifact, Input, Output, Plan
 
 @dataclass(slots=True)
 class Results:
-    """Artifacts by the input that reads them."""
+    """Artifacts by the input that reads them, whichever columns of them it reads."""
 
     missing: list[int]
     """By task: inputs that are not made yet."""
@@ -33,7 +33,8 @@ class Results:
         readers = results.readers
         for task in plan.tasks:
             for read in task.inputs:
-                readers[read] = readers.get(read, 0) + 1
+                whole = read.whole
+                readers[whole] = readers.get(whole, 0) + 1
                 if read.task != GIVEN:
                     results.consumers[read.task].append(task.index)
                     results.missing[task.index] += 1
@@ -41,8 +42,11 @@ class Results:
             readers[kept] = readers.get(kept, 0) + 1
         return results
 
+    def __contains__(self, read: Input) -> bool:
+        return read.whole in self.made
+
     def __getitem__(self, read: Input) -> Artifact:
-        artifact = self.made.get(read)
+        artifact = self.made.get(read.whole)
         if artifact is None:
             raise InternalError(f"Output {read.output} of task {read.task} is read, and is not there.")
         return artifact
@@ -63,10 +67,11 @@ class Results:
         """A reader of these is done. Gives what nobody else will read."""
         unread = []
         for read in inputs:
-            left = self.readers[read] - 1
-            self.readers[read] = left
+            whole = read.whole
+            left = self.readers[whole] - 1
+            self.readers[whole] = left
             if not left:
-                unread.append(self.made.pop(read))
+                unread.append(self.made.pop(whole))
         return unread
 
 

@@ -10,13 +10,13 @@ import builtins
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 from time import perf_counter
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
 from cloudburst.errors import ArgumentError, CodecError, StoreError, Tampered
-from cloudburst.runtime import artifacts
+from cloudburst.runtime import artifacts, narrowing, sources
 from cloudburst.runtime.copies import own_copy
 from cloudburst.runtime.events import Failure
 from cloudburst.runtime.protocols import Assignment, Store
@@ -103,19 +103,21 @@ def _performed(
     inputs = len(assignment.inputs)
     slots: list[Any] = []
     try:
-        for artifact in assignment.inputs:
+        for artifact, columns in zip_longest(assignment.inputs, assignment.columns):
             assert isinstance(artifact, Artifact)  # whoever gives the attempt has put in what it awaited
-            slots.append(artifacts.read(artifact, store))
+            slots.append(artifacts.read(artifact, store, columns))
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
         return (), _failure(error, None, f"input {len(slots)} could not be read")
     try:
-        _evaluate(assignment.steps, slots, functions, assignment.stage_step)
+        _evaluate(assignment.steps, slots, functions, store, assignment.stage_step)
     except _Refused as error:
         return (), Failure("refused", str(error), len(slots) - inputs)
     except BaseException as error:  # noqa: BLE001 - a stage's SystemExit is its failure, not the end of its worker
         from cloudburst.runtime.failures import failure_of
 
         step = len(slots) - inputs
+        if assignment.reads and step == assignment.stage_step:
+            narrowing.tell(error, assignment.stage, assignment.reads)
         return _kept(assignment, slots, failure_of(error, step), store)
     stored = []
     for number, output in enumerate(assignment.outputs):
@@ -128,7 +130,11 @@ def _performed(
 
 
 def _evaluate(
-    steps: Sequence[Step], slots: list[Any], functions: Mapping[str, Callable[..., Any]], stage_step: int | None
+    steps: Sequence[Step],
+    slots: list[Any],
+    functions: Mapping[str, Callable[..., Any]],
+    store: Store,
+    stage_step: int | None,
 ) -> None:
     """Fill a slot with each step's value. On an exception the number of filled slots tells which step raised."""
     for number, (kind, what, constants, refs, names, own, free) in enumerate(steps):
@@ -145,6 +151,8 @@ def _evaluate(
                 _check_result(value)
         elif kind == "function":
             value = functions[what]
+        elif kind == "source":
+            value = sources.read(sources.Spec.from_text(what), dict(zip(names, values, strict=True)), store)
         else:
             value = _OPS[kind](what, values, names)
         slots.append(value)
@@ -198,6 +206,17 @@ def _build(what: str, values: list[Any], _names: tuple[str, ...]) -> Any:
     return _CONTAINERS[what](values)
 
 
+def _relabel(what: str, values: list[Any], _names: tuple[str, ...]) -> Any:
+    """What was filtered from rows some of which were not read, with the index that it has if all are read."""
+    import pandas as pd
+
+    start, stop, step = map(int, what.split(","))
+    value = values[0].copy(deep=False)
+    places = (value.index.to_numpy() - start) // step
+    value.index = pd.RangeIndex(start, stop, step, name=value.index.name).take(places)
+    return value
+
+
 _CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
     "list": list,
     "tuple": tuple,
@@ -214,6 +233,8 @@ _OPS: dict[str, Callable[[str, list[Any], tuple[str, ...]], Any]] = {
     "item": lambda what, values, names: values[0][values[1]],
     "operator": _operator,
     "build": _build,
+    "narrow": lambda what, values, names: narrowing.narrowed(values[0], values[1:]),
+    "relabel": _relabel,
 }
 
 

@@ -38,7 +38,8 @@ class Artifact(NamedTuple):
     nbytes: int
     """Size in bytes of the encoded value, of all parts together."""
     checksum: bytes | None = None
-    """SHA-256 of what lies under the key, where others than this user could have changed it."""
+    """SHA-256 of what lies under the key, where others than this user could have changed it. Behind these 32 bytes may
+    stand what tells some columns of it (see ``codecs.column_sums``)."""
 
 
 class Awaited(NamedTuple):
@@ -49,7 +50,9 @@ class Awaited(NamedTuple):
     output: int
 
 
-StepKind = Literal["call", "method", "attribute", "item", "operator", "build", "function"]
+StepKind = Literal[
+    "call", "method", "attribute", "item", "operator", "build", "function", "source", "narrow", "relabel"
+]
 
 
 class Step(NamedTuple):
@@ -66,6 +69,7 @@ class Step(NamedTuple):
     build       list tuple set frozenset      the members; for a dict: keys and values in turn; for a
                 dict slice dataclass          dataclass: its type, then names and values in turn
     function    id of a function              none: the step's value is the function itself
+    narrow      ``""``                        the frame, the names of the columns that it is to keep
     ==========  ============================  ==========================================================
     """
 
@@ -88,6 +92,24 @@ class Input(NamedTuple):
 
     task: int
     output: int = 0
+    columns: tuple[str, ...] | None = None
+    """Of a frame only these are read, those that it lacks passed over; ``None`` reads the value whole."""
+
+    @property
+    def whole(self) -> Input:
+        """The same value, however much of it is read: what it is known by."""
+        return self if self.columns is None else Input(self.task, self.output)
+
+    def read_with(self, columns: tuple[str, ...] | None) -> Input:
+        """The same for another reader too, who needs these columns.
+
+        >>> Input(3, 0, ("a", "c")).read_with(("b", "c"))
+        Input(task=3, output=0, columns=('a', 'b', 'c'))
+        >>> Input(3, 0, ("a", "c")).read_with(None)
+        Input(task=3, output=0, columns=None)
+        """
+        both = None if self.columns is None or columns is None else tuple(sorted({*self.columns, *columns}))
+        return self._replace(columns=both)
 
 
 class Output(NamedTuple):
@@ -138,6 +160,14 @@ class Task:
     """Variables that the user's code finds in its environment."""
     secrets: tuple[tuple[str, str], ...] = ()
     """Variables whose values the worker fetches: names, and where each value is kept."""
+    reads: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Parameters of the stage and the only columns that it is given of them, for its errors."""
+
+    @property
+    def columns(self) -> tuple[tuple[str, ...] | None, ...]:
+        """For each input the columns that are read of it; empty where all are read whole."""
+        columns = tuple([read.columns for read in self.inputs])
+        return () if columns.count(None) == len(columns) else columns
 
 
 class Function(NamedTuple):

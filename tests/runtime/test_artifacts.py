@@ -135,6 +135,11 @@ def test_columns_of_what_unpickles_are_not_read_before_its_checksum_holds(shared
         read(artifact, shared, ["a"])
 
 
+def only(frame, columns):
+    """The frame with these columns, as pandas alone gives them."""
+    return frame[[name for name in frame.columns if name in columns]]
+
+
 class Counting(MemoryStore):
     """A shared store that tells what was read of it."""
 
@@ -156,9 +161,9 @@ def test_columns_are_read_without_the_others():
     artifact = write(frame, store, "a/0")
     metadata = pq.ParquetFile(io.BytesIO(store._objects["a/0"])).metadata
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    for columns in (["c3", "s"], ["c12", "c1"], ["s"], []):
+    for columns in (["c3", "s"], ["c12", "c1"], ["c4", "c5"], ["c13", "s"], ["c0", "c1"], ["s"], []):
         store.reads.clear()
-        assert_same(read(artifact, store, columns), frame[columns])
+        assert_same(read(artifact, store, columns), only(frame, columns))
         needed = sum(
             group.column(number).total_compressed_size
             for group in groups
@@ -168,25 +173,77 @@ def test_columns_are_read_without_the_others():
         assert len(store.reads) <= 2
 
 
-@given(columns=st.lists(st.sampled_from(list("abcdef")), unique=True), index=st.booleans())
-def test_any_columns_are_those_of_the_frame(columns, index):
+@given(
+    columns=st.lists(st.sampled_from(list("abcdefgh")), unique=True), index=st.booleans(), worth=st.sampled_from([0, 1])
+)
+def test_any_columns_are_those_of_the_frame(columns, index, worth):
     store = Counting()
     frame = pd.DataFrame({name: np.random.default_rng(number).random(2000) for number, name in enumerate("abcdef")})
     if index:
         frame.index = pd.date_range("2024-01-01", periods=2000, freq="h")
-    artifact = write(frame, store, "a/0")
-    assert_same(read(artifact, store, columns), frame[columns])
+    frame.attrs = {"unit": "m"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artifacts, "WORTH_RANGES", worth << 20)
+        artifact = write(frame, store, "a/0")
+    assert_same(read(artifact, store), frame)
+    store.reads.clear()
+    assert_same(read(artifact, store, columns), only(frame, columns))
+    assert len(store.reads) == 1 if worth else len(store.reads) <= 2
 
 
-def test_columns_of_a_file_that_was_cut_off_are_told():
+def test_columns_of_what_one_request_reads_as_fast_are_told_by_its_checksum(shared):
+    artifact = write(NOISE, shared, "a/0")
+    assert SMALL < artifact.nbytes < artifacts.WORTH_RANGES
+    shared.put("a/0", [shared.get("a/0")[:-10], bytes(10)])
+    with pytest.raises(Tampered):
+        read(artifact, shared, ["a"])
+
+
+def test_columns_of_a_file_that_was_cut_off_are_told(monkeypatch):
+    monkeypatch.setattr(artifacts, "WORTH_RANGES", 0)
     store = Counting()
     artifact = write(NOISE, store, "a/0")
     store.put("a/0", [store.get("a/0")[:-10]])
     with pytest.raises(StoreError):
         read(artifact, store, ["a"])
     store.put("a/0", [bytes(artifact.nbytes)])
-    with pytest.raises(CodecError, match="cannot be read"):
+    with pytest.raises(Tampered):
         read(artifact, store, ["a"])
+
+
+def test_a_byte_that_somebody_changed_is_noticed_where_it_is_read(monkeypatch):
+    monkeypatch.setattr(artifacts, "WORTH_RANGES", 0)
+    store = Counting()
+    frame = pd.DataFrame({name: np.random.default_rng(ord(name)).random(3000) for name in "abc"}, index=range(1, 3001))
+    artifact = write(frame.set_index(frame["a"].to_numpy()), store, "a/0")
+    data = bytes(store.get("a/0"))
+    metadata = pq.read_metadata(io.BytesIO(data))
+    footer = metadata.serialized_size
+    lies = {name: metadata.row_group(0).column(number).data_page_offset for number, name in enumerate("abci")}
+    for place, noticed in [
+        *[(lies[name] + 100, [name]) for name in "abc"],
+        (lies["i"] + 100, list("abc")),
+        *[(len(data) - back, list("abc")) for back in (1, 5, 8, 9, footer // 2, footer)],
+    ]:
+        store.put("a/0", [data[:place], bytes([data[place] ^ 1]), data[place + 1 :]])
+        for name in "abc":
+            if name in noticed:
+                with pytest.raises(Tampered, match="a/0 is not what was written"):
+                    read(artifact, store, [name])
+            else:
+                assert list(read(artifact, store, [name])[name]) == list(frame[name])
+        with pytest.raises(Tampered):
+            read(artifact, store)
+
+
+def test_columns_of_what_was_stored_without_sums_of_columns_are_told_by_the_whole(monkeypatch):
+    monkeypatch.setattr(artifacts, "WORTH_RANGES", 0)
+    store = Counting()
+    artifact = write(NOISE, store, "a/0")
+    for checksum in (artifact.checksum[:32], None):
+        store.reads.clear()
+        assert_same(read(artifact._replace(checksum=checksum), store, ["a"]), NOISE[["a"]])
+        assert store.reads == [artifact.nbytes]
 
 
 @pytest.mark.parametrize("size", [5, artifacts.SMALL + 1, 3 << 20])
@@ -283,9 +340,18 @@ def test_what_is_no_list_has_no_parts(store, value, name):
 def test_columns_can_be_chosen(store):
     for among in (codecs.LOCAL, codecs.SHARED):
         artifact = write(FRAME, store, "a/0", among=among)
-        assert_same(read(artifact, store, ["s"]), FRAME[["s"]])
-        parts = write([FRAME, FRAME.head()], store, "a/1", parts=True, among=among)
-        assert_same(read(parts, store, ["s"]), [FRAME[["s"]], FRAME[["s"]].head()])
+        assert_same(read(artifact, store, ["s", "nowhere"]), FRAME[["s"]])
+        assert_same(read(artifact, store, ["nowhere"]), FRAME[[]])
+
+
+@pytest.mark.parametrize(
+    "value", [[FRAME, FRAME.head()], FRAME["a"], pl.DataFrame({"a": [1], "b": [2]}), {"a": FRAME}, 3]
+)
+def test_what_is_no_frame_of_pandas_comes_whole(store, value):
+    for among in (codecs.LOCAL, codecs.SHARED):
+        assert_same(read(write(value, store, "a/0", among=among), store, ["a"]), value)
+    if isinstance(value, list):
+        assert_same(read(write(value, store, "a/1", parts=True), store, ["a"]), value)
 
 
 def test_what_is_gone_is_told(store):

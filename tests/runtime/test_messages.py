@@ -16,7 +16,7 @@ GIVEN = assignment(
     attempt=2,
     timeout_s=5.0,
     stage_step=0,
-)
+)._replace(stage="train", columns=(None, ("a", "b")), reads=(("sales", ("a",)),))
 
 
 def sent(message):

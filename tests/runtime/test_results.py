@@ -29,6 +29,15 @@ def test_what_was_read_for_the_last_time_is_given_back_and_forgotten():
     assert Input(0) not in results.made
 
 
+def test_what_is_read_in_columns_is_one_value_with_what_is_read_whole():
+    read = [Input(0, 0, ("a",)), Input(0, 0, ("a", "b")), Input(0)]
+    results = Results.of(plan(task(0), *[task(number, one) for number, one in enumerate(read, 1)]))
+    assert read[0] not in results
+    assert results.put(0, (artifact("0"),)) == [1, 2, 3]
+    assert all(one in results and results[one] == artifact("0") for one in read)
+    assert [results.release((one,)) for one in read] == [[], [], [artifact("0")]]
+
+
 def test_targets_and_given_values_stay():
     results = Results.of(plan(task(0, Input(GIVEN)), task(1, 0), targets=[0, 1], given=[artifact("given")]))
     results.put(0, (artifact("0"),))

@@ -392,3 +392,57 @@ def test_what_is_fanned_over_must_be_a_list():
     failure = Bench().perform(step("operator", "add", 1, 1), outputs=[Output(0, parts=True)]).failure
     assert failure.cause == "refused"
     assert "list" in failure.message
+
+
+# ---------------------------------------------------------------- columns
+
+FRAME = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0.5, None]})
+
+
+def test_a_frame_is_narrowed_and_all_else_is_passed_on():
+    bench = Bench()
+    made = bench.value(step("narrow", "", slot(0), "c", "nowhere", "a"), inputs=[FRAME])
+    pd.testing.assert_frame_equal(made, FRAME[["a", "c"]])
+    assert bench.value(step("narrow", "", slot(0), "a"), inputs=[[1, 2]]) == [1, 2]
+
+
+def test_of_each_input_the_columns_are_read_that_the_task_needs():
+    bench = Bench()
+    given = assignment(
+        step("build", "list", slot(0), slot(1), slot(2)), inputs=[bench.write(value) for value in (FRAME, FRAME, [3])]
+    )
+    for columns, expected in (
+        ((("b", "z"), None, ("a",)), [["b"], ["a", "b", "c"]]),
+        ((), [["a", "b", "c"], ["a", "b", "c"]]),
+    ):
+        first, second, third = bench.values(perform(given._replace(columns=columns), {}, bench.store))[0]
+        assert [list(first), list(second)] == expected
+        assert third == [3]
+
+
+def failed(function, *, reads, stage_step=0):
+    bench = Bench(f=function)
+    one = assignment(
+        step("call", "f", slot(0)), step("method", "max", slot(1)), inputs=[bench.write(FRAME)], stage_step=stage_step
+    )
+    record = perform(one._replace(stage="train", reads=reads), bench.functions, bench.store)
+    return pickle.loads(record.failure.exception)
+
+
+def test_a_column_that_the_stage_did_not_declare_is_told_by_its_declaration():
+    error = failed(lambda frame: frame["price"], reads=(("sales", ("a", "b")),))
+    assert type(error) is KeyError
+    assert error.__notes__ == [
+        "stage train is given only the columns a, b of `sales`: reads= says so. Add 'price' there to use it."
+    ]
+    assert not hasattr(failed(lambda frame: frame["price"], reads=()), "__notes__")
+
+
+def test_what_an_op_that_rides_misses_is_not_the_stages_to_declare():
+    class Odd:
+        def max(self):
+            return FRAME["price"]
+
+    error = failed(lambda frame: Odd(), reads=(("sales", ("a", "b")),))
+    assert type(error) is KeyError
+    assert not hasattr(error, "__notes__")

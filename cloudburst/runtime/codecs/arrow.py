@@ -41,8 +41,8 @@ class ArrowCodec:
             kind, value = _from_polars(value)
         return _stream(kind, _tabular(value))
 
-    def decode(self, data: memoryview, columns: Sequence[str] | None = None) -> object:
-        """The value again, over the same memory."""
+    def decode(self, data: memoryview, columns: Sequence[str] | None = None) -> object:  # noqa: ARG002 - of frames of pandas
+        """The value again, over the same memory; always whole, because columns are chosen of frames of pandas alone."""
         import pyarrow as pa
 
         try:
@@ -52,8 +52,7 @@ class ArrowCodec:
                 table = reader.read_all()
             if table.num_rows != int(rows):
                 raise CodecError(f"A stored Arrow value is cut off: {table.num_rows} of {rows} rows are there.")
-            table = table.replace_schema_metadata(metadata or None)
-            return _restored(kind, table if columns is None else table.select(list(columns)))
+            return _restored(kind, table.replace_schema_metadata(metadata or None))
         except (pa.ArrowException, OSError, KeyError) as error:
             raise CodecError(f"A stored Arrow value cannot be read: {error}.") from error
 

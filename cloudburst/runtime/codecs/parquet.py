@@ -8,10 +8,11 @@ metadata under ``cloudburst``. Any Parquet reader can read the columns.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cloudburst.errors import CodecError
+from cloudburst.runtime.codecs.checked import column_sums, fetch_checked, open_checked
 from cloudburst.runtime.codecs.plain import is_json
 from cloudburst.runtime.codecs.ranged import RangeReader
 from cloudburst.runtime.codecs.sink import Sink
@@ -53,14 +54,22 @@ class ParquetCodec:
         return sink.parts
 
     def decode(self, data: memoryview, columns: Sequence[str] | None = None) -> object:
-        """The frame again, or these columns of it: no others are read."""
+        """The frame again, or those of these columns that it has, in its own order: no others are read."""
         import pyarrow as pa
 
-        return _read(pa.BufferReader(pa.py_buffer(data)), columns, None)
+        return _read(pa.BufferReader(pa.py_buffer(data)), columns)
 
-    def decode_from(self, reader: RangeReader, columns: Sequence[str]) -> object:
-        """These columns, reading the file's footer and their bytes, each by one call of the store."""
-        return _read(reader.file(), columns, reader)
+    def sums(self, parts: Sequence[Buffer]) -> bytes:
+        """What tells the columns of an encoded frame one by one."""
+        return column_sums(parts)
+
+    def decode_from(self, reader: RangeReader, columns: Sequence[str], sums: bytes) -> object:
+        """These columns, reading the file's footer and their bytes, each by one call of the store.
+
+        The footer costs 64 KiB. Where it is longer, which takes some hundred columns in many row groups or thousands of
+        categories, the rest of it is read by another call. Raises ``NotAsWritten`` where ``sums`` do not hold.
+        """
+        return _read(reader.file(), columns, reader, sums)
 
 
 CODEC = ParquetCodec()
@@ -175,33 +184,24 @@ def _to_arrow(array: Any) -> Any:
 # ---------------------------------------------------------------- and back
 
 
-def _read(source: Any, columns: Sequence[str] | None, reader: RangeReader | None) -> object:
+def _read(source: Any, columns: Sequence[str] | None, reader: RangeReader | None = None, sums: bytes = b"") -> object:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(source) as file:
+        metadata = None if reader is None else open_checked(reader, sums)
+        with pq.ParquetFile(source, metadata=metadata, pre_buffer=reader is None) as file:  # else chunk by chunk
             told = json.loads(file.schema_arrow.metadata[_METADATA])
-            wanted = list(told["columns"]) if columns is None else list(columns)
-            if missing := [name for name in wanted if name not in told["columns"]]:
-                raise CodecError(f"The stored frame has no column {missing[0]!r}.")
+            there = list(told["columns"])
+            chosen = frozenset(there if columns is None else columns)
+            wanted = [name for name in there if name in chosen]
             stored = wanted if isinstance(told["index"]["dtype"], list) else [*wanted, INDEX]
             if reader is not None:
-                reader.fetch(_chunks(file.metadata, {file.schema_arrow.names.index(name) for name in stored}))
+                fetch_checked(reader, metadata, [file.schema_arrow.names.index(name) for name in stored], sums)
             table = file.read(columns=stored)
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:
         raise CodecError(f"A stored Parquet frame cannot be read: {error}.") from error
     return _frame(table, wanted, told)
-
-
-def _chunks(metadata: Any, columns: set[int]) -> Iterator[tuple[int, int]]:
-    """Where the bytes of columns lie in a file."""
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        for column in columns:
-            chunk = group.column(column)
-            start = chunk.dictionary_page_offset or chunk.data_page_offset
-            yield start, start + chunk.total_compressed_size
 
 
 def _frame(table: Any, names: list[str], told: dict[str, Any]) -> Any:

@@ -26,6 +26,7 @@ from typing import Any
 from cloudburst.errors import CodecError
 from cloudburst.runtime.codecs import reducers
 from cloudburst.runtime.codecs.refusal import explain, unreadable
+from cloudburst.runtime.narrowing import narrowed
 from cloudburst.runtime.own_modules import is_own
 from cloudburst.runtime.protocols import Buffer
 
@@ -69,7 +70,7 @@ class PickleCodec:
             raise
         except Exception as error:
             raise CodecError(unreadable(error)) from error
-        return value if columns is None else value[list(columns)]  # type: ignore[index]
+        return value if columns is None else narrowed(value, columns)
 
 
 CODEC = PickleCodec()

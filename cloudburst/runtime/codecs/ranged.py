@@ -16,6 +16,10 @@ class Gets(Protocol):
         ...
 
 
+class NotAsWritten(Exception):
+    """Bytes of a stored value are not what was written."""
+
+
 class RangeReader:
     """Reads an object of a store here and there.
 
@@ -48,6 +52,7 @@ class RangeReader:
         self._place = 0
         self._starts: list[int] = []
         self._pieces: list[memoryview] = []
+        self._is_sealed = False
 
     def file(self) -> Any:
         """The reader as a file of Arrow's."""
@@ -60,6 +65,8 @@ class RangeReader:
         wanted = [one for one in sorted(set(ranges)) if self._held(*one) is None]
         if not wanted:
             return
+        if self._is_sealed:
+            raise OSError(f"bytes of {self._key} are asked for that were not fetched")
         data = self._store.get(self._key, wanted)
         place = 0
         for start, end in wanted:
@@ -74,10 +81,22 @@ class RangeReader:
         start, self._place = self._place, max(self._place, end)
         if start >= end:
             return b""
+        return self.at(start, end)
+
+    def at(self, start: int, end: int) -> memoryview:
+        """These bytes, wherever the place is."""
         self.fetch([(start, end)])
         held = self._held(start, end)
         assert held is not None
         return held
+
+    def forget(self) -> None:
+        """Let go of what was fetched so far."""
+        self._starts, self._pieces = [], []
+
+    def seal(self) -> None:
+        """Fetch nothing more: what was fetched has been checked, and that is all there is to read."""
+        self._is_sealed = True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place."""
@@ -96,7 +115,7 @@ class RangeReader:
     def close(self) -> None:
         """Let go of what was fetched."""
         self.closed = True
-        self._starts, self._pieces = [], []
+        self.forget()
 
     def _held(self, start: int, end: int) -> memoryview | None:
         """These bytes, if a piece that was fetched has them all."""

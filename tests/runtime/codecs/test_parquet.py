@@ -183,10 +183,10 @@ def test_a_freq_that_its_name_does_not_tell_is_left_to_others():
     assert not exactly_parquet(frame)
 
 
-@pytest.mark.parametrize("columns", [[], ["s"], ["a", "a.b"], ["a"], ["c", "b"]])
+@pytest.mark.parametrize("columns", [[], ["s"], ["a", "a.b"], ["a"], ["c", "b"], ["b", "nope"], ["nope"]])
 def test_columns_can_be_chosen(columns):
     data = memoryview(b"".join(CODEC.encode(FRAME)))
-    assert_same(CODEC.decode(data, columns), FRAME[columns])
+    assert_same(CODEC.decode(data, columns), FRAME[[name for name in FRAME.columns if name in columns]])
 
 
 def test_columns_that_are_not_wanted_are_not_read():
@@ -198,11 +198,6 @@ def test_columns_that_are_not_wanted_are_not_read():
     assert_same(CODEC.decode(memoryview(data), ["a"]), frame[["a"]])
     with pytest.raises(CodecError, match="cannot be read"):
         CODEC.decode(memoryview(data))
-
-
-def test_a_column_that_is_not_there_is_told():
-    with pytest.raises(CodecError, match="nope"):
-        CODEC.decode(memoryview(b"".join(CODEC.encode(FRAME))), ["a", "nope"])
 
 
 def test_others_read_the_file():
