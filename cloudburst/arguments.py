@@ -211,8 +211,10 @@ def _kept(value: Any) -> tuple[Any, int]:
     kind = type(value)
     if kind in SCALARS:
         return value, len(value) if kind in (str, bytes) else 32
-    if kind in _CONTAINERS and _is_plain(value):
-        return value if kind in (tuple, frozenset) else value.copy(), 32 * len(value)
+    if _is_moment(value):
+        return value, 32
+    if kind in _CONTAINERS and (copied := _copied(value)) is not _NOTHING:
+        return copied, 32 * len(value)
     module = kind.__module__.partition(".")[0]
     if module == "pandas" and (pandas := sys.modules.get("pandas")) is not None:
         if isinstance(value, pandas.DataFrame | pandas.Series):
@@ -229,13 +231,35 @@ def _kept(value: Any) -> tuple[Any, int]:
     return _NOTHING, 0
 
 
+_MOMENTS = frozenset("date datetime time timedelta Timestamp Timedelta NaTType NAType Decimal".split())
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether it is a moment, a span of time or a number: nobody can write to it, and plans may look at it."""
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    if library in ("datetime", "decimal", "pandas"):
+        zone = getattr(value, "tzinfo", None)
+        return kind.__name__ in _MOMENTS and (zone is None or type(zone).__module__ in ("datetime", "zoneinfo"))
+    return library == "numpy" and getattr(value, "shape", None) == () and value.dtype.kind in "biufmM"
+
+
 def _nbytes(frame: Any) -> int:
     return int(frame.memory_usage(index=True).sum() if frame.ndim == 2 else frame.memory_usage(index=True))
 
 
-def _is_plain(value: Any) -> bool:
-    members = [part for pair in value.items() for part in pair] if type(value) is dict else value
-    return all(type(member) in SCALARS for member in members)
+def _copied(value: Any, depth: int = 4) -> Any:
+    """A copy of a container and of all containers in it, where else it holds only what nobody can write to."""
+    kind = type(value)
+    if kind in SCALARS or _is_moment(value):
+        return value
+    if kind not in _CONTAINERS or not depth:
+        return _NOTHING
+    members = [part for pair in value.items() for part in pair] if kind is dict else value
+    copies = [_copied(member, depth - 1) for member in members]
+    if any(copy is _NOTHING for copy in copies):
+        return _NOTHING
+    return dict(zip(copies[::2], copies[1::2], strict=True)) if kind is dict else kind(copies)
 
 
 def _encoded(value: Any) -> tuple[str, bytes]:

@@ -10,13 +10,14 @@ from cloudburst.arguments import Handle
 from cloudburst.errors import UsageError
 from cloudburst.graph.expr import Expr
 from cloudburst.graph.graph import Graph
-from cloudburst.graph.nodes import Call, FunctionValue, Literal, Stored
+from cloudburst.graph.nodes import Call, FunctionValue, Literal, Source, Stored
 from cloudburst.planner import Materials
 from cloudburst.runtime import artifacts, codecs
 from cloudburst.runtime.capture import Captured, capture
 from cloudburst.runtime.layout import given_key
 from cloudburst.runtime.protocols import Store
 from cloudburst.runtime.task import Artifact, Function
+from cloudburst.uploads import uploaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ def materials(graph: Graph, captures: Captures, store: Store | None, prefix: str
     for root in graph.roots:
         if isinstance(root.what, Literal | Stored):
             _give(root, False, given, store, prefix)
-    return Materials(ids, functions, given)
+    sources = [node.what for node in graph.nodes if isinstance(node.what, Source)]
+    return Materials(ids, functions, given, uploaded(sources, store) if store is not None and store.is_shared else {})
 
 
 def _give(leaf: Expr, parts: bool, given: dict[tuple[bytes, bool], Artifact], store: Store | None, prefix: str) -> None:

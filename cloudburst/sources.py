@@ -1,0 +1,91 @@
+"""Calls of pandas' readers: a file that the workers open for themselves, and only as far as the pipeline needs it.
+
+A call becomes a source where it names files: a path, a list of them, a pattern, a directory, or a place in S3. Anything
+else that a reader takes (an open file, a URL, a Deferred path) stays a plain deferred call, of which nothing is known.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import CodeType
+from typing import Any
+
+from cloudburst.arguments import to_argument
+from cloudburst.graph.expr import Expr, make
+from cloudburst.graph.facts import SourceFacts
+from cloudburst.graph.nodes import File, Source
+from cloudburst.planner import spec_of
+
+READERS = {
+    "read_parquet": "path",
+    "read_csv": "filepath_or_buffer",
+    "read_table": "filepath_or_buffer",
+    "read_fwf": "filepath_or_buffer",
+    "read_json": "path_or_buf",
+    "read_feather": "path",
+    "read_orc": "path",
+    "read_excel": "io",
+    "read_stata": "filepath_or_buffer",
+    "read_pickle": "filepath_or_buffer",
+    "read_xml": "path_or_buffer",
+}
+"""Readers whose calls may be sources, and the parameter that names the files."""
+
+_ELSEWHERE = ("filesystem", "storage_options", "chunksize", "iterator")
+"""Parameters that say where else a file is, or that what comes is no frame: such calls stay as they are."""
+
+
+def source_of(name: str, arguments: Mapping[str, Any], code: CodeType | None, lasti: int) -> Expr | None:
+    """The source that a call of a reader is, or ``None`` where it is none.
+
+    Parameters
+    ----------
+    name : str
+        Of the reader: ``"read_parquet"``.
+    arguments : mapping
+        All that was given, by parameter.
+    code, lasti
+        The caller's place.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    UsageError
+        If a pattern or a directory holds no file.
+    """
+    parameter = READERS.get(name)
+    path = arguments.get(parameter, None) if parameter is not None else None
+    if not _names_files(path) or any(arguments.get(one) for one in _ELSEWHERE):
+        return None
+    if arguments.get("engine", "auto") not in ("auto", "pyarrow") and name == "read_parquet":
+        return None
+    from cloudburst.runtime.sources import find
+
+    form = name.removeprefix("read_")
+    found = find(form, path)
+    others = {key: value for key, value in arguments.items() if key != parameter}
+    files = tuple([File(*one) for one in found.files])
+    values = tuple([to_argument(value) for value in others.values()])
+    return make(Source(form, files, found.root), values, tuple(others), code, lasti)
+
+
+def facts_of(source: Expr) -> SourceFacts | None:
+    """What the footers of a source's files say, where they say what its reader gives."""
+    what = source.what
+    if not isinstance(what, Source) or any(name != "engine" for name in source.names):
+        return None
+    from cloudburst.runtime.sources import read_facts
+
+    facts: Any = read_facts(spec_of(what, {}))  # its records have the fields of the graph's own
+    return facts  # type: ignore[no-any-return]
+
+
+def _names_files(path: Any) -> bool:
+    paths = path if isinstance(path, list | tuple) else [path]
+    return bool(paths) and all(isinstance(one, str | os.PathLike) and _is_file_name(os.fspath(one)) for one in paths)
+
+
+def _is_file_name(path: Any) -> bool:
+    return isinstance(path, str) and ("://" not in path or path.startswith("s3://"))
