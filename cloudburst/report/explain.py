@@ -13,6 +13,7 @@ from cloudburst.graph.group import Grouping
 from cloudburst.graph.nodes import Build, Call, FunctionValue, Literal, Sized, Stored
 from cloudburst.report.amounts import at_most, counted, listed, often, times
 from cloudburst.report.outline import Row, outline
+from cloudburst.report.readings import readings_of, taken_in_part
 from cloudburst.runtime.task import GIVEN, Plan
 
 MOST_LINES = 60
@@ -43,6 +44,10 @@ class Explanation:
     """What is read from an earlier run."""
     unrecognised: tuple[str, ...]
     """Functions whose results no later run can recognise, and why."""
+    files: tuple[str, ...] = ()
+    """What is read of each file, of how much, and why not less."""
+    in_part: tuple[str, ...] = ()
+    """Which tasks read some columns only of what others store."""
 
     @classmethod
     def of(cls, plan: Plan, graph: Graph, grouping: Grouping, why_not: Mapping[str, str]) -> Explanation:
@@ -69,6 +74,8 @@ class Explanation:
             apart=tuple(_repeated(grouping.apart.values())),
             stored=tuple(_repeated(node.what.label for node in graph.nodes if isinstance(node.what, Stored))),
             unrecognised=tuple([f"{name}: {why}" for name, why in why_not.items()]),
+            files=tuple(readings_of(graph)),
+            in_part=tuple(taken_in_part(plan, rows)),
         )
 
     @property
@@ -76,6 +83,8 @@ class Explanation:
         """What there is to say beside the tasks: headings, and sentences under each."""
         default = (_DEFAULT_SIZE,) if any(size.startswith("default size") for size in self.sizes) else ()
         notes = (
+            ("Read from files", self.files),
+            ("Read in part", self.in_part),
             ("Written more than once", self.merged),
             ("Read from an earlier run", self.stored),
             ("In tasks of their own", self.apart),

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from cloudburst.resources import Size
 from cloudburst.runtime.task import GIVEN, Plan, Task
 
-_UNTOLD = ("function", "build")
-"""Steps that say nothing to a reader: a function given as a value, a list made of arguments."""
+_UNTOLD = ("function", "build", "relabel")
+"""Steps that say nothing to a reader: a function given as a value, a list made of arguments, labels put right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Tally:
         self._read: list[tuple[int, ...]] = [()] * len(plan.tasks)
         self._fans_behind: dict[int, list[tuple[int, int]]] = {}
         for task, stage in zip(plan.tasks, self._stage_of, strict=True):
-            for number, (maker, output) in enumerate(task.inputs):
+            for number, (maker, output, _) in enumerate(task.inputs):
                 if maker != GIVEN:
                     if output not in self._read[maker]:
                         self._read[maker] += (output,)

@@ -1,0 +1,79 @@
+"""What is read of files and of other tasks' values, in words."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import cloudburst as cb
+from cloudburst import pandas as cpd
+from cloudburst.graph.expr import make
+from cloudburst.graph.facts import Reading
+from cloudburst.graph.graph import Graph
+from cloudburst.graph.nodes import File, Source
+from cloudburst.report.readings import readings_of
+
+FRAME = pd.DataFrame({"a": range(100), "b": 1.5, "c": "text"})
+
+
+@cb.stage
+def load() -> pd.DataFrame:
+    return FRAME
+
+
+@cb.stage(reads={"frame": ["a", "b"]})
+def use(frame: pd.DataFrame) -> int:
+    return len(frame)
+
+
+@cb.stage
+def whole(frame: pd.DataFrame) -> int:
+    return len(frame)
+
+
+def files(*names):
+    return tuple(File(f"/data/sales/{name}", 5000, "1") for name in names)
+
+
+def told(reading, *names):
+    node = make(Source("parquet", files(*names)))
+    return readings_of(Graph((node,), (node,), readings=(reading._replace(key=node.key),)))
+
+
+@pytest.mark.parametrize(
+    ("reading", "words"),
+    [
+        (Reading(b"", None, None, None), "a.parquet: every column"),
+        (Reading(b"", (2, None), None, None), "a.parquet: at most 2 columns"),
+        (Reading(b"", (15, 15), (4, 4), (9000, 9000)), "a.parquet: all 15 columns, all 4 row groups, about 8.79 KB"),
+        (
+            Reading(b"", (1, 1), (0, 4), (0, 9000)),
+            "a.parquet: 1 of 1 column, 0 of 4 row groups, about 0 bytes of 8.79 KB",
+        ),
+    ],
+)
+def test_how_much_of_how_much_is_told(reading, words):
+    assert told(reading, "a.parquet") == [words]
+
+
+def test_several_files_are_told_by_their_folder():
+    assert told(Reading(b"", (1, 3), None, None), "a.parquet", "b.parquet") == ["sales (2 files): 1 of 3 columns"]
+
+
+def test_what_stands_in_the_way_is_told_beneath():
+    reading = Reading(b"", (3, 3), (4, 4), None, "train needs every column", "train needs every row")
+    assert told(reading, "a.parquet")[1:] == ["  train needs every column", "  train needs every row"]
+
+
+def test_a_graph_that_was_not_optimized_reads_everything(tmp_path):
+    FRAME.to_parquet(tmp_path / "a.parquet")
+    picked = cpd.read_parquet(tmp_path / "a.parquet")["a"]
+    assert "a.parquet: 1 of 3 columns" in str(picked.explain())
+    assert "a.parquet: every column" in str(picked.explain(optimize=False))
+
+
+def test_what_a_task_reads_of_another_ones_value_is_told():
+    made = load()
+    text = str(cb.defer([use(made), whole(made), made["c"].count()]).explain())
+    assert "Read in part" in text
+    assert "use reads a, b of 1 load" in text
