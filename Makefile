@@ -3,6 +3,7 @@
 # make lint    ruff, mypy, import-linter
 # make bench   set up .venv-bench with the peers, measure side by side, write benchmarks/results/
 # make bench-aws   the same on the fake AWS
+# make bench-dataframe   queries on TPC-H's tables, which are made first, once (ARGS="--data DIR" says where)
 # make lock    resolve requirements/*.txt anew from pyproject.toml
 # make clean   remove the environments and everything that was built
 
@@ -21,7 +22,7 @@ INSTALL_SELF := install --quiet --disable-pip-version-check --no-build-isolation
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-strip-extras $(ARGS)
 
-.PHONY: demo test lint bench bench-aws lock clean
+.PHONY: demo test lint bench bench-aws bench-dataframe lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights.py
@@ -40,6 +41,9 @@ bench: $(BENCH)/.bench
 
 bench-aws: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --aws $(ARGS)
+
+bench-dataframe: $(BENCH)/.bench
+	$(BENCH)/bin/python -m benchmarks --dataframe $(ARGS)
 
 lock: $(VENV)/.test
 	$(LOCK) --extra demo --extra polars --extra testing --group build --group test --group lint --output-file requirements/test.txt

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import os
 import time
 from pathlib import Path
 
-from benchmarks import plot, table
+from benchmarks import plot, table, tpch
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Row, load, measure
 
 FAMILIES = ("build", "optimize", "deep", "throughput", "hops", "cold", "handover")
 AWS_FAMILIES = ("remote_hops", "makespan", "shared_frame", "driving")
 """What runs on the fake AWS."""
-PICTURE = "benchmarks.png"
+DATAFRAME_FAMILIES = ("dataframe", "dataframe_plan", "columns")
+"""What is about reading only what is needed."""
 RESULTS = Path(__file__).with_name("results")
 README = Path(__file__).parents[1] / "README.md"
 
@@ -25,27 +28,40 @@ def say(line: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "families", nargs="*", choices=[[], *FAMILIES, *AWS_FAMILIES], help="only these, printed and not written"
+        "families",
+        nargs="*",
+        choices=[[], *FAMILIES, *AWS_FAMILIES, *DATAFRAME_FAMILIES],
+        help="only these, printed and not written",
     )
     parser.add_argument("--rounds", type=int, help="turns of each contender, instead of each family's own number")
-    parser.add_argument("--aws", action="store_true", help="what runs on the fake AWS, instead of the rest")
+    others = parser.add_mutually_exclusive_group()
+    others.add_argument("--aws", action="store_true", help="what runs on the fake AWS, instead of the rest")
+    others.add_argument("--dataframe", action="store_true", help="what is about dataframes, instead of the rest")
+    parser.add_argument(
+        "--data", default=str(tpch.usual_place()), help="where the tables of TPC-H are kept: %(default)s"
+    )
+    parser.add_argument("--scale", default="1", help="how large they are: %(default)s is about a gigabyte of text")
     asked = parser.parse_args()
+    os.environ.update({tpch.DATA: asked.data, tpch.SCALE: asked.scale})
+    chosen = asked.families or (AWS_FAMILIES if asked.aws else DATAFRAME_FAMILIES if asked.dataframe else FAMILIES)
+    if "dataframe" in chosen:
+        importlib.import_module("benchmarks.dataframe").make(say)
     began = time.perf_counter()
     rows: list[Row] = []
-    usual = AWS_FAMILIES if asked.aws else FAMILIES
-    for name in asked.families or usual:
+    for name in chosen:
         rows += measure(name, say, asked.rounds)
-    families = {name: load(name) for name in asked.families or usual}
-    report = table.report(rows, families, describe_machine(time.perf_counter() - began), None if asked.aws else PICTURE)
+    families = {name: load(name) for name in chosen}
+    suite = table.AWS if asked.aws else table.DATAFRAME if asked.dataframe else table.ALL
+    machine = describe_machine(time.perf_counter() - began)
+    report = table.report(rows, families, machine, suite)
     if asked.families:
         say(report)
         return
     RESULTS.mkdir(exist_ok=True)
-    if asked.aws:
-        (RESULTS / "aws.md").write_text(report, encoding="utf-8")
+    (RESULTS / suite.file).write_text(report, encoding="utf-8")
+    if suite is not table.ALL:
         return
-    (RESULTS / "README.md").write_text(report, encoding="utf-8")
-    plot.save(rows, families, RESULTS / PICTURE)
+    plot.save(rows, families, RESULTS / table.PICTURE)
     table.write_between_markers(README, table.summary(rows, families))
     say(f"written to {RESULTS} in {time.perf_counter() - began:.0f} s")
 

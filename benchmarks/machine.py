@@ -22,6 +22,7 @@ PACKAGES = (
     "ray",
     "redun",
     "sf-hamilton",
+    "tpchgen-cli",
 )
 
 

@@ -18,6 +18,22 @@ LEGEND = (
 )
 
 
+PICTURE = "benchmarks.png"
+
+
+class Suite(NamedTuple):
+    """Families that are measured and written down together."""
+
+    title: str
+    command: str
+    file: str
+
+
+ALL = Suite("How fast cloudburst is", "make bench", "README.md")
+AWS = Suite("How fast cloudburst is on the fake AWS", "make bench-aws", "aws.md")
+DATAFRAME = Suite("How fast cloudburst reads what is needed", "make bench-dataframe", "dataframe.md")
+
+
 class Highlight(NamedTuple):
     """A row of the README's table."""
 
@@ -77,13 +93,13 @@ def summary(rows: Sequence[Row], families: Mapping[str, Family]) -> str:
     return table(["what", "cloudburst", "others (how many times as good cloudburst is)"], lines)
 
 
-def report(rows: Sequence[Row], families: Mapping[str, Family], machine: str, picture: str | None) -> str:
+def report(rows: Sequence[Row], families: Mapping[str, Family], machine: str, suite: Suite) -> str:
     """Everything that was measured, with the picture of it where there is one."""
     parts = [
-        "# How fast cloudburst is" if picture else "# How fast cloudburst is on the fake AWS",
-        f"{machine} Made by `make {'bench' if picture else 'bench-aws'}`.",
+        f"# {suite.title}",
+        f"{machine} Made by `{suite.command}`.",
         LEGEND,
-        f"![Medians of all contenders]({picture})" if picture else "",
+        f"![Medians of all contenders]({PICTURE})" if suite is ALL else "",
     ]
     for name, family in families.items():
         mine = [row for row in rows if row.family == name and (row.figures or row.failures)]
