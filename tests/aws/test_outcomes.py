@@ -415,8 +415,8 @@ def noted(place, seconds):
 
 
 def test_a_record_holds_whatever_ecs_says_of_its_machine(tmp_path):
-    # Two machines end by themselves, unneeded, while a third is at work: then ECS is asked about them. Whichever the third is,
-    # one that ECS forgets is among the two.
+    # Two machines end by themselves, unneeded, while a third is at work: then ECS is asked about them. Whichever the
+    # third is, one that ECS forgets is among the two.
     with on_aws(time_scale=0.02, launches=[MEMORY_FLAG_STICKS, AGED_OUT, AGED_OUT]) as aws:
         stages = {name: noted(str(tmp_path / name), seconds) for name, seconds in (("a", 0), ("b", 0.1), ("c", 9))}
         one = ran(aws, cb.defer(stages))
