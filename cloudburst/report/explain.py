@@ -172,6 +172,8 @@ def _details(row: Row) -> list[str]:
         details.append(f"first {listed(row.first)}")
     if row.then:
         details.append(f"then {listed(row.then)}")
+    if len(row.stores) > 1:
+        details.append(f"stores the values of {listed(row.stores)}")
     policy = [f"timeout {row.timeout_s:g} s"] if row.timeout_s is not None else []
     policy += [f"up to {counted(row.retries, 'retry')}"] if row.retries else []
     return [*details, ", ".join(policy)] if policy else details

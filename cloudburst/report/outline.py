@@ -41,6 +41,8 @@ class Row:
     """Whether some of them read what others of this row give."""
     is_target: bool
     """Whether one gives a value that the user asked for."""
+    stores: tuple[str, ...]
+    """What is stored of it: the labels of the steps whose values these are."""
 
 
 def outline(plan: Plan) -> tuple[Row, ...]:
@@ -125,7 +127,13 @@ class _Draft:
             retries=task.retries,
             is_chained=self.is_chained,
             is_target=any(one.index in targets for one in self.tasks),
+            stores=_stored(task),
         )
+
+
+def _stored(task: Task) -> tuple[str, ...]:
+    steps = sorted({output.slot - len(task.inputs) for output in task.outputs if not output.rescue})
+    return tuple([task.origins[step].label for step in steps if step >= 0])
 
 
 def _row_continued(look: Hashable, reads: tuple[int, ...], drafts: list[_Draft]) -> int | None:

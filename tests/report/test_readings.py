@@ -77,3 +77,10 @@ def test_what_a_task_reads_of_another_ones_value_is_told():
     text = str(cb.defer([use(made), whole(made), made["c"].count()]).explain())
     assert "Read in part" in text
     assert "use reads a, b of 1 load" in text
+
+
+def test_a_task_of_which_several_values_are_stored_names_them():
+    made = load()
+    text = str(cb.defer([whole(made), made.query("a > 1"), made.describe()]).explain())
+    assert "stores the values of load, .query(), .describe()" in text
+    assert "stores" not in str(whole(made).explain())
