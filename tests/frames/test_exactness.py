@@ -24,6 +24,27 @@ CHAINS = int(os.environ.get("CLOUDBURST_CHAINS", "2000"))
 USUAL = 2000
 EACH = 100
 SHOWN = 3
+ONCE_DIFFERENT = (
+    6261,
+    7817,
+    7955,
+    10501,
+    11375,
+    12379,
+    20845,
+    21737,
+    23833,
+    26227,
+    26557,
+    26621,
+    27486,
+    28101,
+    29206,
+    32535,
+    37767,
+    49368,
+)
+"""Seeds beyond the usual ones that have found something."""
 
 PARTS = [
     pytest.param(first, marks=[pytest.mark.exhaustive] if first >= USUAL else []) for first in range(0, CHAINS, EACH)
@@ -35,6 +56,10 @@ def test_random_pipelines_give_exactly_what_pandas_gives(first: int) -> None:
     tally = run(range(first, first + EACH))
     told = "\n\n".join(reproduce(seed) for seed in tally.differing[:SHOWN])
     assert tally.differing == [], told
+
+
+def test_what_once_differed_does_no_more() -> None:
+    assert run(ONCE_DIFFERENT).differing == []
 
 
 def test_enough_is_left_unread_and_enough_raises() -> None:

@@ -272,9 +272,12 @@ def _reindex_known(one: Spelled, knowledge: Knowledge) -> Known:
     return frame._replace(columns={label: (frame.columns or {}).get(label, "") for label in labels})
 
 
-def _reindex_needs(one: Spelled, _wanted: Wanted, _knowledge: Knowledge) -> Needs:
-    labels = _reindex_labels(one)
-    return NEEDS_ALL if labels is None else {0: frozenset(labels)}
+def _reindex_needs(one: Spelled, _wanted: Wanted, knowledge: Knowledge) -> Needs:
+    """A label that the frame lacks gets a dtype that depends on all others."""
+    labels, frame = _reindex_labels(one), own(one, knowledge)
+    if labels is None or frame.columns is None or not frame.columns.keys() >= set(labels):
+        return NEEDS_ALL
+    return {0: frozenset(labels)}
 
 
 def _renamed_series(one: Spelled, knowledge: Knowledge) -> Known:

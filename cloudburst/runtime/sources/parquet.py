@@ -91,7 +91,6 @@ def _local_path(spec: Spec) -> Any:
 
 
 def _some_rows(spec: Spec, kwargs: Mapping[str, Any], store: Gets | None) -> Any:
-    import pandas as pd
     import pyarrow.parquet as pq
     from pyarrow import dataset
 
@@ -111,12 +110,11 @@ def _some_rows(spec: Spec, kwargs: Mapping[str, Any], store: Gets | None) -> Any
     else:
         table = first.schema.empty_table()
         table = table if columns is None else table.select(columns)
-    frames: Any = pd.DataFrame
-    frame = frames.from_arrow(table)
+    frame = _converted(table, spec, first)
     told = (first.schema.metadata or {}).get(b"PANDAS_ATTRS")
     if told is not None:
         frame.attrs = json.loads(told)
-    return narrowed(_as_of_all(frame, spec, first, positions), spec.columns)
+    return narrowed(_labelled(frame, spec, first, positions), spec.columns)
 
 
 def _opened(
@@ -139,19 +137,39 @@ def _some_columns(spec: Spec, kwargs: Mapping[str, Any], first: Footer) -> list[
     return None if columns is None else [*columns, *(name for name in first.index_columns if name not in columns)]
 
 
-def _as_of_all(frame: Any, spec: Spec, first: Footer, positions: Sequence[tuple[int, int]]) -> Any:
-    """Rows with the labels and dtypes that they have among all rows."""
-    import numpy as np
-    import pandas as pd
+def _converted(table: Any, spec: Spec, first: Footer) -> Any:
+    """Rows as a frame, with the dtypes that they have among all rows, and in blocks as these are.
 
+    Where values are missing only in rows that are not read, they are put into one row more, which is then taken away.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    frames: Any = pd.DataFrame
     told = {one.get("field_name") or one["name"]: one for one in first.pandas.get("columns", ())}
     changes = {}
     for name in spec.nullable:
-        if name in frame.columns:
-            dtype = dtypes_of(first.schema.field(name).type, told.get(name)).missing
-            if frame.dtypes[name] != dtype:
-                changes[name] = dtype
-    frame = frame.astype(changes) if changes else frame
+        if name in table.column_names and not table.column(name).null_count:
+            dtypes = dtypes_of(table.schema.field(name).type, told.get(name))
+            if dtypes.full != dtypes.missing:
+                changes[name] = dtypes.missing
+    if not changes:
+        return frames.from_arrow(table)
+    if not table.num_rows:
+        return frames.from_arrow(table).astype(changes)
+    row = table.slice(0, 1)
+    for name in changes:
+        field = table.schema.field(name)
+        row = row.set_column(table.column_names.index(name), field, pa.nulls(1, field.type))
+    more = pa.concat_tables([table, row.replace_schema_metadata(table.schema.metadata)])
+    return frames.from_arrow(more).iloc[:-1]
+
+
+def _labelled(frame: Any, spec: Spec, first: Footer, positions: Sequence[tuple[int, int]]) -> Any:
+    """Rows with the labels that they have among all rows."""
+    import numpy as np
+    import pandas as pd
+
     if spec.labels is not None:
         places = [np.arange(start, start + length) for start, length in positions]
         labels = pd.RangeIndex(*spec.labels, name=_name_of_range(spec, first))

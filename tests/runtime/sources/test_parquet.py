@@ -345,3 +345,21 @@ def test_a_source_of_unknown_format_is_our_bug():
 
     with pytest.raises(InternalError):
         read(Spec("sql", ()), {})
+
+
+def test_what_fails_first_among_columns_is_what_fails_first_of_all_rows(tmp_path):
+    # pandas goes through columns as they lie in blocks, which is how they were made
+    columns = {
+        "whole": [1, 2, None, 4],
+        "text": list("abcd"),
+        "when": [DAY] * 4,
+        "more": [1, 2, 3, 4],
+        "and": [None, 1, 2, 3],
+    }
+    path = by_arrow(tmp_path / "a.parquet", {**columns, "at": pa.array([1, 2, 3, 4], pa.timestamp("us"))}, rows=1)
+    spec, facts = spec_of(path), facts_of(path)
+    full = pd.read_parquet(path)
+    for number, group in enumerate(facts.groups):
+        rows = read(narrowed_to(spec, facts, [group]), {})
+        for kind in ("float64", "int64", "datetime64[us]"):
+            assert raised_by(rows.astype, kind) == raised_by(full.iloc[[number]].astype, kind)
