@@ -142,6 +142,8 @@ def chain(seed: int) -> Chain:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _grow(growing, rng)
+        if seed % 4 == 0:
+            _end_in_a_column(growing)
     made = Chain(growing.lines)
     made.error = growing.error
     made.value = None if growing.error is not None else growing.names[made.result]
@@ -182,6 +184,16 @@ def _grow(growing: _Growing, rng: random.Random) -> None:
         growing.some([(1, final)], value, [], courage=0.1)
     elif growing.lines[-1][0] != value:
         growing.add(value)
+
+
+def _end_in_a_column(growing: _Growing) -> None:
+    """Some more that need little of all that was made."""
+    name, _ = growing.lines[-1]
+    value = growing.names[name]
+    if growing.error is None and isinstance(value, pd.DataFrame):
+        labels = [label for label in value.columns if type(label) is str]
+        if labels:
+            growing.add(f"{name}[[{labels[0]!r}]]")
 
 
 def _promising(rng: random.Random, number: int) -> int:
