@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from cloudburst.runtime import narrowing
 from cloudburst.runtime.sources.footers import Footer
 from cloudburst.runtime.sources.partitions import partition_keys
 from cloudburst.runtime.sources.spec import Spec
@@ -14,7 +15,7 @@ _PLAIN = frozenset(("columns", "engine", "filters", "dtype_backend", "use_thread
 
 
 def narrowed(value: Any, columns: Collection[str] | None) -> Any:
-    """A frame with only these of its columns, in its own order; any other value as it is.
+    """A frame with only these of its columns, where its labels name one column each; ``None`` leaves all.
 
     Examples
     --------
@@ -22,13 +23,7 @@ def narrowed(value: Any, columns: Collection[str] | None) -> Any:
     >>> narrowed(pd.DataFrame({"a": [1], "b": [2]}), ["b", "c"]).columns.to_list()
     ['b']
     """
-    import pandas as pd
-
-    if columns is None or not isinstance(value, pd.DataFrame):
-        return value
-    wanted = frozenset(columns)
-    places = [place for place, name in enumerate(value.columns) if name in wanted]
-    return value if len(places) == value.shape[1] else value.iloc[:, places]
+    return value if columns is None else narrowing.narrowed(value, columns)
 
 
 def is_plain(kwargs: Mapping[str, Any]) -> bool:

@@ -114,6 +114,17 @@ def test_ends_of_names_mean_what_they_mean_to_pandas():
     assert list(whole.COMPRESSIONS)[1] == ".tar.gz"  # before .gz
 
 
+def test_labels_that_do_not_name_one_column_each_are_never_narrowed(tmp_path):
+    (tmp_path / "a.csv").write_text("a,a,b\nx,y,z\n1,2,3\n")
+    said = {"header": [0, 1]}
+    assert_equal(
+        read(spec_of(tmp_path / "a.csv", "csv", columns=("a",)), said), pd.read_csv(tmp_path / "a.csv", **said)
+    )
+    twice = pd.DataFrame([[1, 2, 3]], columns=["a", "a", "b"])
+    twice.to_pickle(tmp_path / "a.pkl")
+    assert_equal(read(spec_of(tmp_path / "a.pkl", "pickle", columns=("a",)), {}), twice)
+
+
 def test_nothing_is_unpickled_that_is_not_what_was_uploaded(tmp_path):
     path = written(tmp_path / "a.pkl")
     file, store = in_store(path)
