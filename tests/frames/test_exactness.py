@@ -20,6 +20,7 @@ from tests.frames.files import KINDS, POOL, SOURCES
 from tests.frames.harness import Outcome, alike, difference, plainly, reproduce, run
 from tests.frames.spelling import scope, spell
 
+pytestmark = pytest.mark.no_cover  # what it covers is covered by the tests of each part, and it takes twice as long
 CHAINS = int(os.environ.get("CLOUDBURST_CHAINS", "2000"))
 USUAL = 2000
 EACH = 100

@@ -21,6 +21,8 @@ from tests.frames.harness import compared
 from tests.frames.ops import FRAME_OPS, Op, some_columns
 from tests.frames.spelling import spell
 
+pytestmark = pytest.mark.no_cover
+
 PROGRAMS = 60
 DRAWS = 40
 OF_COLUMNS = ("frame", "groups", "rows")
