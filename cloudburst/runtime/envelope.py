@@ -61,8 +61,8 @@ def unseal(kind: Kind, address: str, message: Buffer, secret: bytes) -> bytes:
     Tampered
         If it was not written for this place by somebody who has the key.
     """
-    line, _, body = bytes(message).partition(b"\n")
-    if hmac.compare_digest(line, _head(kind, address, body, secret)):
+    line, end, body = bytes(message).partition(b"\n")
+    if end and hmac.compare_digest(line, _head(kind, address, body, secret)):
         return body
     raise Tampered(
         f"{address} is not what was written there: {_wrong(line)}. Nothing of it was used. Somebody else can write to "

@@ -20,6 +20,13 @@ def test_what_was_written_comes_back(kind, address, body, secret):
     assert unseal(kind, address, memoryview(seal(kind, address, memoryview(body), secret)), secret) == body
 
 
+def test_the_end_of_the_head_cannot_be_taken_away_where_nothing_follows():
+    message = seal("pool", "a", b"", b"secret")
+    assert unseal("pool", "a", message, b"secret") == b""
+    with pytest.raises(Tampered):
+        unseal("pool", "a", message[:-1], b"secret")
+
+
 @given(KINDS, ADDRESSES, st.binary(max_size=60), st.data())
 def test_no_byte_can_be_changed_added_or_taken_away(kind, address, body, data):
     message = seal(kind, address, body, b"secret")
