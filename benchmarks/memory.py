@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
-import time
-from types import TracebackType
-from typing import Self
-
 import psutil
 
+from benchmarks.watching import Watcher, tell, until_told
 
-class Watch:
+LOOK_S = 0.005
+
+
+class Watch(Watcher):
     """The most memory that was in use inside the ``with``, over what was in use before it, shared memory included.
 
     Attributes
@@ -21,32 +18,23 @@ class Watch:
         Bytes, once the block is left.
     """
 
-    peak: int
+    module = "benchmarks.memory"
 
-    def __enter__(self) -> Self:
-        self._watcher = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.memory"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self._watcher.stdout.readline()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        told, _ = self._watcher.communicate("done\n")
-        self.peak = int(told)
+    @property
+    def peak(self) -> int:
+        return int(self.told)
 
 
 def watch() -> None:
-    """Look every 5 ms until a line comes, then tell the peak."""
-    over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), over.set()), daemon=True).start()
+    """Look until the block is left, then tell the peak."""
     before = least = psutil.virtual_memory().available
-    print("watching", flush=True)
-    while not over.is_set():
+
+    def look() -> None:
+        nonlocal least
         least = min(least, psutil.virtual_memory().available)
-        time.sleep(0.005)
-    print(before - least, flush=True)
+
+    until_told(look, LOOK_S)
+    tell(before - least)
 
 
 if __name__ == "__main__":

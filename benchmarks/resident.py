@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
 import psutil
+
+from benchmarks.watching import Watcher, tell, until_told
 
 LOOK_S, COUNT_S = 0.01, 0.25
 """How often memory is looked at, and how often it is seen who is there."""
 
 
-class Resident:
+class Resident(Watcher):
     """The most memory of this process and its descendants inside the ``with``.
 
     Attributes
@@ -30,20 +27,18 @@ class Resident:
         has most.
     """
 
-    peak: int
-    peak_once: int
+    module = "benchmarks.resident"
 
-    def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "benchmarks.resident", str(os.getpid())]
-        self._watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._watcher.stdout.readline()
-        return self
+    def __init__(self) -> None:
+        super().__init__(str(os.getpid()))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        told, _ = self._watcher.communicate("done\n")
-        self.peak, self.peak_once = json.loads(told)
+    @property
+    def peak(self) -> int:
+        return int(self.told[0])
+
+    @property
+    def peak_once(self) -> int:
+        return int(self.told[1])
 
 
 def look(family: Iterable[psutil.Process]) -> tuple[int, int]:
@@ -62,22 +57,22 @@ def look(family: Iterable[psutil.Process]) -> tuple[int, int]:
 
 
 def watch(pid: int) -> None:
-    """Look until a line comes, then tell the peaks."""
-    over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), over.set()), daemon=True).start()
+    """Look until the block is left, then tell the peaks."""
     top = psutil.Process(pid)
     family: list[psutil.Process] = []
     peak = peak_once = 0
     counted = float("-inf")
-    print("watching", flush=True)
-    while not over.is_set():
+
+    def look_once() -> None:
+        nonlocal family, counted, peak, peak_once
         if time.monotonic() - counted > COUNT_S:
             family = [top, *(one for one in top.children(recursive=True) if one.pid != os.getpid())]
             counted = time.monotonic()
         now, now_once = look(family)
         peak, peak_once = max(peak, now), max(peak_once, now_once)
-        over.wait(LOOK_S)
-    print(json.dumps([peak, peak_once]), flush=True)
+
+    until_told(look_once, LOOK_S)
+    tell([peak, peak_once])
 
 
 if __name__ == "__main__":

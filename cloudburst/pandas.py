@@ -21,6 +21,7 @@ from functools import cache
 from types import BuiltinFunctionType, FrameType, FunctionType
 from typing import Any
 
+from cloudburst import providers
 from cloudburst.calls import DeferredFunction
 from cloudburst.deferred import wrap
 from cloudburst.graph.nodes import Call, Policy
@@ -46,7 +47,8 @@ class PandasFunction(DeferredFunction[..., Any]):
         if self._call.name in READERS:
             arguments = self._signature.bind(*args, **kwargs).arguments
             arguments.update(arguments.pop("kwargs", {}))
-            source = source_of(self._call.name, arguments, caller.f_code, caller.f_lasti)
+            where = providers.current().s3
+            source = source_of(self._call.name, arguments, where, caller.f_code, caller.f_lasti)
             if source is not None:
                 return wrap(source)
         return super()._made(values, names, args, kwargs, caller)

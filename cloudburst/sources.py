@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from types import CodeType
 from typing import Any
 
 from cloudburst.arguments import to_argument
+from cloudburst.files import S3
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import SourceFacts
-from cloudburst.graph.nodes import File, Source
+from cloudburst.graph.nodes import Source
 from cloudburst.planner import spec_of
 
 READERS = {
@@ -36,7 +38,9 @@ _ELSEWHERE = ("filesystem", "storage_options", "chunksize", "iterator")
 """Parameters that say where else a file is, or that what comes is no frame: such calls stay as they are."""
 
 
-def source_of(name: str, arguments: Mapping[str, Any], code: CodeType | None, lasti: int) -> Expr | None:
+def source_of(
+    name: str, arguments: Mapping[str, Any], s3: Mapping[str, str | None], code: CodeType | None, lasti: int
+) -> Expr | None:
     """The source that a call of a reader is, or ``None`` where it is none.
 
     Parameters
@@ -45,6 +49,8 @@ def source_of(name: str, arguments: Mapping[str, Any], code: CodeType | None, la
         Of the reader: ``"read_parquet"``.
     arguments : mapping
         All that was given, by parameter.
+    s3 : mapping
+        Where S3 is: ``endpoint_url`` and ``region``, as far as boto3's own settings do not say it.
     code, lasti
         The caller's place.
 
@@ -64,11 +70,13 @@ def source_of(name: str, arguments: Mapping[str, Any], code: CodeType | None, la
     from cloudburst.runtime.sources import find
 
     form = name.removeprefix("read_")
-    found = find(form, path)
+    found = find(form, path, **s3)
     others = {key: value for key, value in arguments.items() if key != parameter}
-    files = tuple([File(*one) for one in found.files])
     values = tuple([to_argument(value) for value in others.values()])
-    return make(Source(form, files, found.root), values, tuple(others), code, lasti)
+    what = Source(form, found.files, found.root)
+    if not all(file.is_local for file in found.files):
+        what = replace(what, endpoint_url=s3.get("endpoint_url"), region=s3.get("region"))
+    return make(what, values, tuple(others), code, lasti)
 
 
 def facts_of(source: Expr) -> SourceFacts | None:
@@ -78,8 +86,7 @@ def facts_of(source: Expr) -> SourceFacts | None:
         return None
     from cloudburst.runtime.sources import read_facts
 
-    facts: Any = read_facts(spec_of(what, {}))  # its records have the fields of the graph's own
-    return facts  # type: ignore[no-any-return]
+    return read_facts(spec_of(what, {}))
 
 
 def _names_files(path: Any) -> bool:
@@ -88,4 +95,4 @@ def _names_files(path: Any) -> bool:
 
 
 def _is_file_name(path: Any) -> bool:
-    return isinstance(path, str) and ("://" not in path or path.startswith("s3://"))
+    return isinstance(path, str) and ("://" not in path or path.startswith(S3))

@@ -13,7 +13,8 @@ from functools import lru_cache
 from hashlib import sha256
 
 from cloudburst.errors import NotFound, UsageError
-from cloudburst.graph.nodes import File, Source
+from cloudburst.files import STORE, File
+from cloudburst.graph.nodes import Source
 from cloudburst.runtime.layout import source_key
 from cloudburst.runtime.protocols import Store
 
@@ -30,7 +31,7 @@ def uploaded(sources: Iterable[Source], store: Store) -> dict[File, File]:
         file: _uploaded(file, _name(file, source.root), store)
         for source in sources
         for file in source.files
-        if "://" not in file.path
+        if file.is_local
     }
 
 
@@ -49,7 +50,7 @@ def _uploaded(file: File, name: str, store: Store) -> File:
         with open(file.path, "rb") as opened:
             store.put(key, [_mapped(opened.fileno(), file.size)], if_absent=True)
         _check(file)
-    return File(f"store:{key}", file.size, content)
+    return File(f"{STORE}{key}", file.size, content)
 
 
 @lru_cache(maxsize=4096)

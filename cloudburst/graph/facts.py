@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from cloudburst.graph.nodes import Labels, RowGroup
+from cloudburst.files import Bounds, Labels, RowGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,6 @@ class Reading(NamedTuple):
     """What wants every column, in a sentence; empty where some are left out, or there is nothing to leave out."""
     why_rows: str = ""
     """Why no row group is skipped."""
-
-
-class Bounds(NamedTuple):
-    """What the statistics of one row group say of one column."""
-
-    low: Any
-    """No value is less, as a Python value; ``None`` where that is not told, or not to be trusted."""
-    high: Any
-    """No value is greater."""
-    nulls: int | None
-    """How many are missing; ``None`` where that is not told."""
 
 
 class SourceFacts(Protocol):

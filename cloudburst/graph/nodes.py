@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
+from cloudburst.files import File, Labels, RowGroup
 from cloudburst.keys import digest, encode
 from cloudburst.resources import Size, parse_size
 
@@ -233,36 +234,6 @@ class Stored:
         return self.name
 
 
-class File(NamedTuple):
-    """A file as it was when the call was written: another size or version is another file."""
-
-    path: str
-    """Absolute on this machine, or ``s3://bucket/key``."""
-    size: int
-    """Bytes."""
-    version: str
-    """The time of its last change in nanoseconds, or its ETag."""
-
-
-class RowGroup(NamedTuple):
-    """Rows of a Parquet file that are read together."""
-
-    file: int
-    """The file's number among those of the source."""
-    number: int
-    """The group's number in its file."""
-    offset: int
-    """How many rows of the source lie before it, in all files."""
-
-
-class Labels(NamedTuple):
-    """Row labels that are a range: those of ``pd.RangeIndex(start, stop, step)``."""
-
-    start: int
-    stop: int
-    step: int
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Files read as one frame; its arguments are the reader's, all by name.
@@ -283,12 +254,17 @@ class Source:
     """With ``groups``: the labels that all rows have together, where they are a range."""
     nullable: tuple[str, ...] = ()
     """With ``groups``: columns that have a missing value somewhere, in what is read or not."""
+    endpoint_url: str | None = None
+    """Of S3, where the files lie there; whatever boto3's own settings say if ``None``."""
+    region: str | None = None
+    """Of S3, as well."""
     pure = True
 
     @property
     def head(self) -> bytes:
         narrowed = (self.columns, self.groups, self.labels, self.nullable)
-        return b"r" + digest(encode((self.format, self.files, self.root, narrowed), _as_tuple))
+        lies = (self.files, self.root, self.endpoint_url, self.region)
+        return b"r" + digest(encode((self.format, lies, narrowed), _as_tuple))
 
     @property
     def label(self) -> str:
@@ -296,7 +272,7 @@ class Source:
 
 
 def _as_tuple(value: object) -> bytes | None:
-    """Named tuples of this module are written as the tuples that they are."""
+    """Named tuples are written as the tuples that they are."""
     return encode(tuple(value), _as_tuple) if isinstance(value, File | RowGroup | Labels) else None
 
 

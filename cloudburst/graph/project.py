@@ -19,7 +19,8 @@ def project(graph: Graph, facts: Facts) -> Graph:
 
     Every op stays, and gets what it needs to give exactly what pandas gives, or to raise what pandas raises.
 
-    >>> from cloudburst.graph.nodes import File, Operator
+    >>> from cloudburst.files import File
+    >>> from cloudburst.graph.nodes import Operator
     >>> source = make(Source("parquet", (File("/data/a.parquet", 100, "1"),)))
     >>> top = make(Operator("getitem"), (source, "x"))
     >>> project(Graph.of((top,)), Facts()).nodes[0].what.columns
@@ -46,7 +47,7 @@ def known_values(graph: Graph, facts: Facts) -> dict[bytes, Known]:
         else:
             known = known_of(node, knowledge)
         if known.kind:
-            knowledge[node.key] = known if known.rows else known._replace(rows=node.key)
+            knowledge[node.key] = known
     return knowledge
 
 

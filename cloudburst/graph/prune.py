@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from cloudburst.files import RowGroup
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import Facts, Reading, SourceFacts
 from cloudburst.graph.frames.lineage import Line, Lines, lineage
 from cloudburst.graph.frames.predicates import EVERYWHERE
 from cloudburst.graph.graph import Graph
-from cloudburst.graph.nodes import Relabel, RowGroup, Source
+from cloudburst.graph.nodes import Relabel, Source
 
 
 def prune(graph: Graph, facts: Facts) -> Graph:
@@ -19,7 +20,8 @@ def prune(graph: Graph, facts: Facts) -> Graph:
     A group is skipped where every way from the source up goes through filters of which one is known to exclude its
     rows, and only ops that are total and look at one row at a time lie between. The filters stay, and still decide.
 
-    >>> from cloudburst.graph.nodes import File, Operator
+    >>> from cloudburst.files import File
+    >>> from cloudburst.graph.nodes import Operator
     >>> source = make(Source("parquet", (File("/data/a.parquet", 100, "1"),)))
     >>> prune(Graph.of((make(Operator("getitem"), (source, "x")),)), Facts()).readings[0].why_rows
     'what its row groups hold is not known'

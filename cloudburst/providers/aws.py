@@ -28,6 +28,7 @@ class AwsProvider(RemoteProvider):
         super().__init__(settings.compute_image, settings.max_workers, settings.linger_s, settings.keep_warm_s)
         self.settings = settings
         self.default_size = settings.default_size
+        self.s3 = {"endpoint_url": settings.endpoint_url, "region": settings.region}
         self._is_checked = False
         if len(self.store_url) > _LONGEST_URL:
             raise SettingsError(

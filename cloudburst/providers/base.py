@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from cloudburst.kept import Kept
@@ -36,6 +37,11 @@ class Provider(Protocol):
     @property
     def kept(self) -> Kept:
         """What earlier runs left there."""
+        ...
+
+    @property
+    def s3(self) -> Mapping[str, str | None]:
+        """Where S3 is, by ``endpoint_url`` and ``region``; empty where boto3's own settings say it."""
         ...
 
     @property

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class LocalProvider:
         self.settings = settings
         self.default_size = Size()
         self.end_s = 5.0
+        self.s3: Mapping[str, str | None] = {}
         self._lock = threading.Lock()
         self._idle: list[Backend] = []
         self._store: Store | None = None

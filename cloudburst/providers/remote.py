@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cloudburst import settings
@@ -32,6 +34,8 @@ class RemoteProvider(ABC):
     default_size: Size
     end_s = 150.0
     """A little longer than a fleet insists on stopping its machines."""
+    s3: Mapping[str, str | None] = MappingProxyType({})
+    """Where S3 is, by ``endpoint_url`` and ``region``; empty where boto3's own settings say it."""
 
     def __init__(self, image: str, max_workers: int, linger_s: float, keep_warm_s: float | None) -> None:
         self._image = image

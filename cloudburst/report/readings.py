@@ -17,7 +17,7 @@ def readings_of(graph: Graph) -> list[str]:
     """A sentence for each source, and one more for each reason why it is not read in part.
 
     >>> from cloudburst.graph.expr import make
-    >>> from cloudburst.graph.nodes import File
+    >>> from cloudburst.files import File
     >>> node = make(Source("parquet", (File("/data/a.parquet", 9000, "1"),)))
     >>> reading = Reading(node.key, (2, 15), (1, 4), (700, 9000), why_rows="")
     >>> readings_of(Graph((node,), (node,), readings=(reading,)))

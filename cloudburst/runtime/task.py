@@ -69,7 +69,9 @@ class Step(NamedTuple):
     build       list tuple set frozenset      the members; for a dict: keys and values in turn; for a
                 dict slice dataclass          dataclass: its type, then names and values in turn
     function    id of a function              none: the step's value is the function itself
+    source      ``sources.Spec`` as text      the reader's arguments, all by name
     narrow      ``""``                        the frame, the names of the columns that it is to keep
+    relabel     ``start,stop,step``           what was filtered from rows some of which were not read
     ==========  ============================  ==========================================================
     """
 

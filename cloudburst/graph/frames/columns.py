@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from cloudburst.graph.facts import Bounds, SourceFacts
+from cloudburst.files import Bounds
+from cloudburst.graph.facts import SourceFacts
 from cloudburst.graph.frames.predicates import (
     UNSURE,
     Sort,

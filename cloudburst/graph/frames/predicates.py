@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from cloudburst.graph.facts import Bounds
+from cloudburst.files import Bounds
 
 EVERYWHERE: Final = -1
 """All row groups, however many there are."""

@@ -208,5 +208,5 @@ OPERATORS: ByKind = {
         "round": _frame_plain("round", where_total("round")),
     },
 }
-FUNCTIONS: Rules = dict.fromkeys(MISSING_TESTS, _isna_function())
+FUNCTIONS: Rules = dict.fromkeys(("isna", "notna"), _isna_function())
 ATTRIBUTES: ByKind = {}

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudburst.errors import InternalError
+from cloudburst.files import Bounds, File, Labels, RowGroup
 from cloudburst.runtime.codecs.ranged import Gets
 from cloudburst.runtime.sources.facts import Facts, read_facts
 from cloudburst.runtime.sources.finding import Found, find
 from cloudburst.runtime.sources.held import unchanged
 from cloudburst.runtime.sources.parquet import read_parquet
-from cloudburst.runtime.sources.spec import Bounds, File, Labels, RowGroup, Spec
+from cloudburst.runtime.sources.spec import Spec
 from cloudburst.runtime.sources.whole import FORMATS, read_whole
 
 __all__ = ["Bounds", "Facts", "File", "Found", "Labels", "RowGroup", "Spec", "find", "read", "read_facts"]

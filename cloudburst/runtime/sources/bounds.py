@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from cloudburst.runtime.sources.spec import Bounds
+from cloudburst.files import Bounds
 
 NOTHING = Bounds(None, None, None)
 

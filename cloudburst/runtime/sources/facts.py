@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from cloudburst.files import Bounds, Labels, RowGroup
 from cloudburst.runtime.codecs.ranged import Gets
 from cloudburst.runtime.sources.bounds import NOTHING, bounds_of, null_count, reader_for
 from cloudburst.runtime.sources.dtypes import Dtypes, dtypes_of, labels_reason, reason_to_read_all
 from cloudburst.runtime.sources.footers import Footer, footer_of, footers_of
 from cloudburst.runtime.sources.latest import Latest
 from cloudburst.runtime.sources.partitions import partition_keys
-from cloudburst.runtime.sources.spec import Bounds, Labels, RowGroup, Spec
+from cloudburst.runtime.sources.spec import Spec
 
 MOST_FILES = 512
 """Files whose footers are read; of more, only the first one's is."""

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from cloudburst.errors import UsageError
+from cloudburst.files import S3, File
 from cloudburst.runtime.sources import s3
-from cloudburst.runtime.sources.spec import S3, File
 
 _AT_ONCE = 8
 _PATTERN = re.compile(r"[*?\[]")

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
+from cloudburst.files import File
 from cloudburst.runtime.codecs.ranged import Gets
 from cloudburst.runtime.sources.held import TAIL, Held, held, is_as_planned
 from cloudburst.runtime.sources.latest import Latest
-from cloudburst.runtime.sources.spec import File, Spec
+from cloudburst.runtime.sources.spec import Spec
 from cloudburst.runtime.stores.ranges import Range
 
 _KEPT_BYTES = 64 << 20

@@ -12,8 +12,9 @@ from threading import Lock
 from typing import Any
 
 from cloudburst.errors import NotFound, StoreError, Tampered
+from cloudburst.files import STORE, File
 from cloudburst.runtime.codecs.ranged import Gets, RangeReader
-from cloudburst.runtime.sources.spec import STORE, File, Spec
+from cloudburst.runtime.sources.spec import Spec
 from cloudburst.runtime.stores.ranges import Range, coalesced
 
 TAIL = 128 * 1024

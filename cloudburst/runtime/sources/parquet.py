@@ -16,13 +16,14 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from cloudburst.errors import StoreError, UsageError
+from cloudburst.files import S3, STORE
 from cloudburst.runtime.codecs.ranged import Gets
 from cloudburst.runtime.sources.dtypes import dtypes_of
 from cloudburst.runtime.sources.finding import find
 from cloudburst.runtime.sources.footers import Footer, footer_in, footer_of
 from cloudburst.runtime.sources.held import Held, held
 from cloudburst.runtime.sources.narrowing import is_plain, narrowed, to_read
-from cloudburst.runtime.sources.spec import S3, STORE, Spec
+from cloudburst.runtime.sources.spec import Spec
 
 _AT_ONCE = 8
 _ANYWHERE = ("", "/", S3, STORE)

@@ -25,7 +25,7 @@ def partition_keys(spec: Spec, names: Collection[str]) -> Sequence[str] | None:
 
     Examples
     --------
-    >>> from cloudburst.runtime.sources.spec import File
+    >>> from cloudburst.files import File
     >>> files = File("/t/year=2023/a", 1, ""), File("/t/year=2024/a", 1, "")
     >>> partition_keys(Spec("parquet", files, "/t"), ["x"])
     ('year',)

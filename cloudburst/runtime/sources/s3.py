@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from cloudburst.errors import NotFound, UsageError
-from cloudburst.runtime.sources.spec import S3, File
+from cloudburst.files import S3, File
 from cloudburst.runtime.stores import s3_errors, s3_transfer
 from cloudburst.runtime.stores.ranges import Range
 from cloudburst.runtime.stores.s3_client import Connection

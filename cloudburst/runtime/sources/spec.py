@@ -1,63 +1,11 @@
-"""What a source is told to read: plain data, which travels as text in the step of a task.
-
-The records have the fields of those that the graph knows sources by, and compare equal to them.
-"""
+"""What a source is told to read: plain data, which travels as text in the step of a task."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
 
-
-class File(NamedTuple):
-    """A file as it was when the pipeline was planned: another size or version is another file."""
-
-    path: str
-    """Absolute on this machine, ``s3://bucket/key``, or ``store:key`` in the store of the run."""
-    size: int
-    """Bytes."""
-    version: str
-    """The time of its last change in nanoseconds, its ETag, or in the store of the run the SHA-256 of what is in it."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it lies on this machine's disk."""
-        return not self.path.startswith((S3, STORE))
-
-
-class RowGroup(NamedTuple):
-    """Rows of a Parquet file that are read together."""
-
-    file: int
-    """The file's number among those of the source."""
-    number: int
-    """The group's number in its file."""
-    offset: int
-    """How many rows of the source lie before it, in all files."""
-
-
-class Labels(NamedTuple):
-    """Row labels that are a range: those of ``pd.RangeIndex(start, stop, step)``."""
-
-    start: int
-    stop: int
-    step: int
-
-
-class Bounds(NamedTuple):
-    """What the statistics of one row group say of one column."""
-
-    low: Any
-    """No value is less, as a Python value; ``None`` where that is not told, or not to be trusted."""
-    high: Any
-    """No value is greater."""
-    nulls: int | None
-    """How many are missing; ``None`` where that is not told, as with floats, any of which may be NaN."""
-
-
-S3 = "s3://"
-STORE = "store:"
+from cloudburst.files import File, Labels, RowGroup
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
+from cloudburst.files import File
 from cloudburst.runtime.codecs.ranged import Gets
 from cloudburst.runtime.sources.held import whole
 from cloudburst.runtime.sources.narrowing import narrowed
-from cloudburst.runtime.sources.spec import File, Spec
+from cloudburst.runtime.sources.spec import Spec
 
 FORMATS = frozenset("csv table fwf json feather orc excel stata pickle xml".split())
 """Readers of pandas without their ``read_``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import random
 import warnings
 from collections import Counter
@@ -17,8 +16,8 @@ from cloudburst.graph.expr import Expr
 from cloudburst.graph.frames.known import Known
 from cloudburst.graph.frames.rule import Wanted, union
 from cloudburst.graph.frames.rules import known_of, needs_of
-from cloudburst.graph.nodes import Attribute, Build, Call, FunctionValue, Literal, Method, Operator
 from cloudburst.graph.walk import topological
+from tests.graph.frames.evaluation import worked_out
 
 DTYPES = (
     *("int64", "int64", "int8", "uint64", "float64", "float32", "bool", "str", "datetime64[us]", "datetime64[ns, UTC]"),
@@ -73,40 +72,6 @@ def frame(rng: random.Random, names: Sequence[str], keys: dict[str, str], rows: 
     elif how == 2:
         made.index = pd.Index(column(rng, rows, "str"), name="l")
     return made
-
-
-def value_of(node: Expr, args: list[Any]) -> Any:
-    """What a node gives for the values of its arguments."""
-    what, by_place = node.what, len(node.args) - len(node.names)
-    named = dict(zip(node.names, args[by_place:], strict=True))
-    if isinstance(what, Literal):
-        return what.value
-    if isinstance(what, FunctionValue):
-        return what.function
-    if isinstance(what, Method):
-        return getattr(args[0], what.name)(*args[1:by_place], **named)
-    if isinstance(what, Attribute):
-        return getattr(args[0], what.name)
-    if isinstance(what, Operator):
-        return getattr(operator, what.name)(*args)
-    if isinstance(what, Call):
-        return what.function(*args[:by_place], **named)
-    assert isinstance(what, Build)
-    if what.container == "dict":
-        return dict(zip(args[::2], args[1::2], strict=True))
-    return {"list": list, "tuple": tuple}[what.container](args)
-
-
-def worked_out(nodes: list[Expr], given: dict[bytes, Any]) -> tuple[dict[bytes, Any], BaseException | None]:
-    """The value of every node up to the first that raises, and what that raises."""
-    values = dict(given)
-    for node in nodes:
-        if node.key not in values:
-            try:
-                values[node.key] = value_of(node, [values[arg.key] if type(arg) is Expr else arg for arg in node.args])
-            except Exception as error:
-                return values, error
-    return values, None
 
 
 def check_known(known: Known, value: Any) -> None:

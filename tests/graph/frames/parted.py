@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -17,22 +16,16 @@ from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import Bounds, Facts
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.nodes import (
-    Attribute,
-    Build,
-    Call,
     File,
-    FunctionValue,
     Labels,
-    Literal,
-    Method,
     Narrow,
-    Operator,
     Relabel,
     RowGroup,
     Sized,
     Source,
 )
 from cloudburst.graph.walk import topological
+from tests.graph.frames.evaluation import value_of
 
 
 @dataclass
@@ -135,32 +128,11 @@ class Raised:
 
 def _applied(node: Expr, args: list[Any]) -> Any:
     what = node.what
-    by_place = len(args) - len(node.names)
-    keywords = dict(zip(node.names, args[by_place:], strict=True))
-    if isinstance(what, Literal | FunctionValue):
-        return what.value if isinstance(what, Literal) else what.function
-    if isinstance(what, Attribute):
-        return getattr(args[0], what.name)
-    if isinstance(what, Method):
-        return getattr(args[0], what.name)(*args[1:by_place], **keywords)
-    if isinstance(what, Operator):
-        return getattr(operator, what.name, None)(*args)  # type: ignore[misc]
-    if isinstance(what, Call):
-        return what.function(*args[:by_place], **keywords)
-    if isinstance(what, Build):
-        return _built(what.container, args)
     if isinstance(what, Narrow):
         return args[0][[name for name in args[0].columns if name in what.columns]]
     if isinstance(what, Relabel):
         return _relabelled(args[0], what.labels)
-    assert isinstance(what, Sized)
-    return args[0]
-
-
-def _built(container: str, args: list[Any]) -> Any:
-    if container == "dict":
-        return dict(zip(args[::2], args[1::2], strict=True))
-    return slice(*args) if container == "slice" else {"list": list, "tuple": tuple, "set": set}[container](args)
+    return args[0] if isinstance(what, Sized) else value_of(node, args)
 
 
 def _relabelled(value: Any, labels: Labels) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import operator
 import warnings
 from collections import Counter
 from typing import Any
@@ -21,46 +20,9 @@ from cloudburst.graph.frames.picking import FRAME_NAMES
 from cloudburst.graph.frames.rule import Wanted, union
 from cloudburst.graph.frames.rules import FUNCTIONS, METHODS, known_of, needs_of
 from cloudburst.graph.frames.totals import MASKS, TOTAL, is_total
-from cloudburst.graph.nodes import Attribute, Build, Call, FunctionValue, Literal, Method, Operator
 from cloudburst.graph.walk import topological
+from tests.graph.frames.evaluation import worked_out
 from tests.strategies.steps import CELLS, frame_step, labels_of, series_of, typed_frames
-
-CONTAINERS: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
-
-
-def value_of(node: Expr, args: list[Any]) -> Any:
-    what, by_place = node.what, len(node.args) - len(node.names)
-    named = dict(zip(node.names, args[by_place:], strict=True))
-    if isinstance(what, Literal):
-        return what.value
-    if isinstance(what, FunctionValue):
-        return what.function
-    if isinstance(what, Method):
-        return getattr(args[0], what.name)(*args[1:by_place], **named)
-    if isinstance(what, Attribute):
-        return getattr(args[0], what.name)
-    if isinstance(what, Operator):
-        op = {"abs": abs, "round": round}.get(what.name) or getattr(operator, what.name)
-        return op(*args)
-    if isinstance(what, Call):
-        return what.function(*args[:by_place], **named)
-    assert isinstance(what, Build)
-    if what.container == "dict":
-        return dict(zip(args[::2], args[1::2], strict=True))
-    return slice(*args) if what.container == "slice" else CONTAINERS[what.container](args)
-
-
-def worked_out(nodes: list[Expr], given: dict[bytes, Any]) -> tuple[dict[bytes, Any], BaseException | None]:
-    """The value of every node up to the first that raises, and what it raises."""
-    values = dict(given)
-    for node in nodes:
-        if node.key in values:
-            continue
-        try:
-            values[node.key] = value_of(node, [values[arg.key] if type(arg) is Expr else arg for arg in node.args])
-        except Exception as error:
-            return values, error
-    return values, None
 
 
 def check_known(known: Known, value: Any) -> None:

@@ -367,9 +367,15 @@ def test_a_bucket_that_may_not_be_listed_fails_the_check(store, monkeypatch):
 
 
 def test_a_policy_for_the_prefix_alone_passes_the_check(store, monkeypatch):
-    checked_with(monkeypatch, store, lambda operation, number, request: (
-        answer(request, 403) if operation == "HeadBucket" else None
-    ))  # fmt: skip
+    asked = []
+
+    def before(operation, number, request):
+        asked.append(operation)
+        return answer(request, 403) if operation == "HeadBucket" else None
+
+    checked_with(monkeypatch, store, before)
+    assert asked[0] == "HeadBucket"
+    assert {"ListObjectsV2", "PutObject"} <= set(asked)
 
 
 def test_a_bucket_that_may_not_be_written_fails_the_check(store, monkeypatch):
