@@ -41,6 +41,7 @@ def ignoring(signal_name):
 @pytest.fixture
 def started(tmp_path):
     """Makes fleets whose machines do as they are told, and closes them."""
+    engine()  # where none answers, no fleet is to be tried
     fleets = []
 
     def start(does, *, image=None, directory=tmp_path, **rest):

@@ -40,11 +40,13 @@ FUNCTIONS: dict[str, Rule] = {name: rule for family in _FAMILIES for name, rule 
 COLUMN_AS_ATTRIBUTE = {**picking.COLUMN_AS_ATTRIBUTE, **groups.COLUMN_AS_ATTRIBUTE}
 
 
-def rule_for(node: Expr, knowledge: Knowledge) -> tuple[Rule | None, Spelled]:
-    """The rule of a node's op for what it is applied to, if there is one, and the node spelled out by that rule."""
+def rule_for(node: Expr, knowledge: Knowledge) -> tuple[Rule, Spelled] | None:
+    """The rule of a node's op for what it is applied to, and the node spelled out by it, where both are certain."""
     rule = _rule_for(node, knowledge)
-    name = getattr(node.what, "name", "")
-    return rule, spelled(node, {} if rule is None else {name: rule.parameters})
+    if rule is None:
+        return None
+    one = spelled(node, {getattr(node.what, "name", ""): rule.parameters})
+    return (rule, one) if one.is_clear else None
 
 
 def _rule_for(node: Expr, knowledge: Knowledge) -> Rule | None:
@@ -71,8 +73,8 @@ def _kind_of(node: Expr, knowledge: Knowledge) -> Kind:
 
 def known_of(node: Expr, knowledge: Knowledge) -> Known:
     """What is known of a node's value, given what is known of its arguments' values."""
-    rule, one = rule_for(node, knowledge)
-    return NOTHING if rule is None or not one.is_clear else rule.known(one, knowledge)
+    found = rule_for(node, knowledge)
+    return NOTHING if found is None else found[0].known(found[1], knowledge)
 
 
 def needs_of(node: Expr, wanted: Wanted, knowledge: Knowledge) -> Needs:
@@ -87,5 +89,5 @@ def needs_of(node: Expr, wanted: Wanted, knowledge: Knowledge) -> Needs:
     knowledge : mapping
         What is known of its arguments.
     """
-    rule, one = rule_for(node, knowledge)
-    return NEEDS_ALL if rule is None or not one.is_clear else rule.needs(one, wanted, knowledge)
+    found = rule_for(node, knowledge)
+    return NEEDS_ALL if found is None else found[0].needs(found[1], wanted, knowledge)
