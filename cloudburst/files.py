@@ -56,3 +56,15 @@ class Bounds(NamedTuple):
     """No value is greater."""
     nulls: int | None
     """How many are missing; ``None`` where that is not told, as with floats, any of which may be NaN."""
+
+
+class Clause(NamedTuple):
+    """What every row that is needed fulfils: a column compared with a constant. Rows that do not may be left unread."""
+
+    column: str
+    name: str
+    """``"lt"``, ``"le"``, ``"gt"``, ``"ge"`` or ``"eq"``; ``"in"`` for one of several."""
+    kind: str
+    """``"int"``, ``"float"`` or ``"str"``; ``"time"`` without a zone, ``"zoned"`` with one; ``"date"``."""
+    values: tuple[Any, ...]
+    """One, or for ``"in"`` several: moments as nanoseconds since 1970, days as days since then."""

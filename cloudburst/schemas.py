@@ -50,7 +50,7 @@ def refuse_missing_columns(graph: Graph, sources: Mapping[bytes, SourceFacts]) -
             near = get_close_matches(label, about.columns, n=1)
             mend = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(islice(about.columns, 20))}."
             place = place_of(Origin(node.what.label, node.code, node.lasti))
-            error.add_note(f"{place or frame.name}: the file has no column {label!r}: {mend} Nothing was started.")
+            error.add_note(f"{place or frame.name}: the frame has no column {label!r}: {mend} Nothing was started.")
             raise error
 
 

@@ -16,6 +16,7 @@ from cloudburst.arguments import to_argument
 from cloudburst.files import S3
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import SourceFacts
+from cloudburst.graph.frames.constants import constant
 from cloudburst.graph.nodes import Source
 from cloudburst.planner import spec_of
 
@@ -82,11 +83,15 @@ def source_of(
 def facts_of(source: Expr) -> SourceFacts | None:
     """What the footers of a source's files say, where they say what its reader gives."""
     what = source.what
-    if not isinstance(what, Source) or any(name != "engine" for name in source.names):
+    given = dict(zip(source.names, source.args, strict=True))
+    given.pop("engine", None)
+    columns = constant(given.pop("columns", None))
+    if not isinstance(what, Source) or given:
         return None
     from cloudburst.runtime.sources import read_facts
 
-    return read_facts(spec_of(what, {}))
+    facts = read_facts(spec_of(what, {}))
+    return facts if facts is None or columns is None else facts.chosen(columns)
 
 
 def _names_files(path: Any) -> bool:

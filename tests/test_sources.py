@@ -91,7 +91,7 @@ def test_footers_are_read_where_the_reader_is_given_nothing_else(parquet):
     facts = facts_of(cpd.read_parquet(parquet)._expr)
     assert facts is not None
     assert dict(facts.columns) == {"a": "int64", "b": "str"}
-    assert facts_of(cpd.read_parquet(parquet, columns=["a"])._expr) is None
+    assert facts_of(cpd.read_parquet(parquet, dtype_backend="pyarrow")._expr) is None
 
 
 def test_only_what_is_used_is_read_and_the_result_is_pandas(parquet):
@@ -106,3 +106,32 @@ def test_what_stands_in_the_way_is_told(parquet):
     text = str(cpd.read_parquet(parquet).describe(include="all").explain())
     assert "all 2 columns" in text
     assert ".describe() needs every column" in text
+
+
+def test_columns_that_the_reader_is_told_are_known_and_nothing_else_is(parquet):
+    def columns(**given):
+        facts = facts_of(cpd.read_parquet(parquet, **given)._expr)
+        return facts and dict(facts.columns)
+
+    assert columns(columns=["b", "a"]) == {"b": "str", "a": "int64"}
+    assert list(columns(columns=["b", "a"])) == ["b", "a"]
+    assert columns(columns=["b"], engine="pyarrow") == {"b": "str"}
+    assert columns(columns=None) == {"a": "int64", "b": "str"}
+    for given in ([], ["a", "a"], ["a", "nowhere"], "a", ("a",), [0]):
+        assert columns(columns=given) is None
+    assert columns(columns=["a"], filters=[("a", ">", 1)]) is None
+    assert columns(columns=["a"], dtype_backend="pyarrow") is None
+
+
+@pytest.mark.parametrize("index", [None, "a"])
+def test_rows_are_skipped_where_columns_are_told_too(tmp_path, index):
+    path = tmp_path / "many.parquet"
+    frame = pd.DataFrame({"a": range(5, 25), "b": [*"abcde"] * 4, "c": 1.5})
+    frame = frame.set_axis(pd.RangeIndex(3, 43, 2), axis=0) if index is None else frame.set_index(index)
+    frame.to_parquet(path, row_group_size=4)
+
+    def kept(pandas):
+        read = pandas.read_parquet(path, columns=["c", "b"])
+        return read[read["b"] > "d"]
+
+    pd.testing.assert_frame_equal(kept(cpd).compute(), kept(pd), check_index_type="exact")

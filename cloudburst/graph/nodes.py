@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from cloudburst.files import File, Labels, RowGroup
+from cloudburst.files import Clause, File, Labels, RowGroup
 from cloudburst.keys import digest, encode
 from cloudburst.resources import Size, parse_size
 
@@ -254,6 +254,8 @@ class Source:
     """With ``groups``: the labels that all rows have together, where they are a range."""
     nullable: tuple[str, ...] = ()
     """With ``groups``: columns that have a missing value somewhere, in what is read or not."""
+    clauses: tuple[Clause, ...] = ()
+    """With ``groups``: what every row fulfils that is needed; the others may be left out, or not."""
     endpoint_url: str | None = None
     """Of S3, where the files lie there; whatever boto3's own settings say if ``None``."""
     region: str | None = None
@@ -262,7 +264,7 @@ class Source:
 
     @property
     def head(self) -> bytes:
-        narrowed = (self.columns, self.groups, self.labels, self.nullable)
+        narrowed = (self.columns, self.groups, self.labels, self.nullable, self.clauses)
         lies = (self.files, self.root, self.endpoint_url, self.region)
         return b"r" + digest(encode((self.format, lies, narrowed), _as_tuple))
 
@@ -273,7 +275,7 @@ class Source:
 
 def _as_tuple(value: object) -> bytes | None:
     """Named tuples are written as the tuples that they are."""
-    return encode(tuple(value), _as_tuple) if isinstance(value, File | RowGroup | Labels) else None
+    return encode(tuple(value), _as_tuple) if isinstance(value, File | RowGroup | Labels | Clause) else None
 
 
 @dataclass(frozen=True, slots=True)

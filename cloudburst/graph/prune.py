@@ -1,4 +1,4 @@
-"""Pass: of each source only the row groups are read from which a row can reach what uses it."""
+"""Pass: of each source only rows are read that can reach what uses it: groups of them are skipped, and single ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from cloudburst.files import RowGroup
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import Facts, Reading, SourceFacts
+from cloudburst.graph.frames.clauses import NO_CLAUSES, Clauses, all_of, common
 from cloudburst.graph.frames.lineage import Line, Lines, lineage
 from cloudburst.graph.frames.predicates import EVERYWHERE
 from cloudburst.graph.graph import Graph
@@ -18,7 +19,8 @@ def prune(graph: Graph, facts: Facts) -> Graph:
     """One sweep forward for what rows each value has, one back for the row groups that are needed of it.
 
     A group is skipped where every way from the source up goes through filters of which one is known to exclude its
-    rows, and only ops that are total and look at one row at a time lie between. The filters stay, and still decide.
+    rows, and only ops that are total and look at one row at a time lie between. Of a group that is read, rows may be
+    left out that fulfil no clause which each of these ways demands. The filters stay, and still decide.
 
     >>> from cloudburst.files import File
     >>> from cloudburst.graph.nodes import Operator
@@ -38,6 +40,8 @@ def prune(graph: Graph, facts: Facts) -> Graph:
         cut = _cut(node, about.get(node.key), sweep)
         if isinstance(cut, _Cut):
             cuts[node.key] = cut
+            if not cut.skipped:
+                whys[node.key] = _why_every_group(node, len(cut.groups), sweep)
         else:
             whys[node.key] = cut
     pruned = _Rewriting(graph, lines, cuts).graph()
@@ -64,6 +68,8 @@ class _Sweep:
     def __init__(self, graph: Graph, lines: Lines, about: Mapping[bytes, SourceFacts]) -> None:
         self.needed: dict[bytes, int] = dict.fromkeys((root.key for root in graph.roots), EVERYWHERE)
         """One bit each."""
+        self.clauses: dict[bytes, Clauses] = dict.fromkeys((root.key for root in graph.roots), NO_CLAUSES)
+        """What every row fulfils that is needed."""
         self.whole: dict[bytes, str] = {root.key: "every row is asked for" for root in graph.roots}
         """For a value of which every row is needed: why, in a sentence."""
         for node in reversed(graph.nodes):
@@ -74,15 +80,19 @@ class _Sweep:
 
     def _hand_down(self, node: Expr, children: list[Expr], line: Line | None, about: SourceFacts | None) -> None:
         if line is None or about is None:
-            need, why = EVERYWHERE, f"{node.what.label} needs every row"
+            need, clauses, why = EVERYWHERE, NO_CLAUSES, f"{node.what.label} needs every row"
         else:
-            need, why = self.needed.get(node.key, 0), self.whole.get(node.key, "")
+            need, clauses = self.needed.get(node.key, 0), self.clauses.get(node.key, NO_CLAUSES)
+            why = self.whole.get(node.key, "")
             if line.keeps is not None:
                 # which rows a later filter keeps cannot tell whether the labels of all that this one keeps are a range
-                need = line.keeps if line.first == node.key and about.labels is not None else need & line.keeps
+                if line.first == node.key and about.labels is not None:
+                    need, clauses = EVERYWHERE, NO_CLAUSES
+                need, clauses = need & line.keeps, all_of(clauses, line.clauses)
                 why = "nothing rules out a row group" if need == EVERYWHERE else ""
         for child in children:
             self.needed[child.key] = self.needed.get(child.key, 0) | need
+            self.clauses[child.key] = common(self.clauses.get(child.key, clauses), clauses)
             if why:
                 self.whole.setdefault(child.key, why)
 
@@ -96,6 +106,12 @@ class _Cut:
     about: SourceFacts
     skipped: int
     """The row groups that are not read, one bit each."""
+    clauses: Clauses
+    """What rows of the others fulfil that are needed."""
+
+    def leaves_whole(self, line: Line) -> bool:
+        """Whether a value has all of its rows nevertheless, because of the filters before it."""
+        return line.within & self.skipped == 0 and self.clauses <= line.held
 
 
 def _cut(node: Expr, about: SourceFacts | None, sweep: _Sweep) -> _Cut | str:
@@ -107,10 +123,9 @@ def _cut(node: Expr, about: SourceFacts | None, sweep: _Sweep) -> _Cut | str:
         return about.all_rows
     every = (1 << len(about.groups)) - 1
     needed = sweep.needed.get(node.key, 0) & every
-    if needed == every:
-        if not every:
-            return ""
-        return sweep.whole.get(node.key) or "each row group has rows that a filter may keep"
+    clauses = sweep.clauses.get(node.key, NO_CLAUSES)
+    if not every or (needed == every and not clauses):
+        return _why_every_group(node, every, sweep)
     read = [name for name in about.columns if what.columns is None or name in what.columns]
     for name in read:
         why = about.skippable(name)
@@ -119,7 +134,13 @@ def _cut(node: Expr, about: SourceFacts | None, sweep: _Sweep) -> _Cut | str:
         if why:
             return why
     groups = tuple(group for number, group in enumerate(about.groups) if needed >> number & 1)
-    return _Cut(groups, tuple(name for name in read if about.has_nulls(name)), about, every & ~needed)
+    return _Cut(groups, tuple(name for name in read if about.has_nulls(name)), about, every & ~needed, clauses)
+
+
+def _why_every_group(node: Expr, every: int, sweep: _Sweep) -> str:
+    if not every:
+        return ""
+    return sweep.whole.get(node.key) or "each row group has rows that a filter may keep"
 
 
 def _depends_on_nulls(dtype: str) -> bool:
@@ -158,7 +179,7 @@ class _Rewriting:
         now = self._made_again(node, self._cuts.get(node.key))
         self._now[node.key] = self._given[node.key] = now
         yield now
-        lacks_rows = cut is not None and line is not None and line.within & cut.skipped != 0
+        lacks_rows = cut is not None and line is not None and not cut.leaves_whole(line)
         digest = None if lacks_rows else self._before.digests.get(node.key)
         if cut is not None and line is not None and line.keeps is not None and line.first == node.key:
             labels = cut.about.labels
@@ -172,7 +193,8 @@ class _Rewriting:
     def _made_again(self, node: Expr, cut: _Cut | None) -> Expr:
         what, given = node.what, self._given
         if cut is not None and isinstance(what, Source):
-            what = replace(what, groups=cut.groups, labels=cut.about.labels, nullable=cut.nullable)
+            clauses = tuple(sorted(cut.clauses))
+            what = replace(what, groups=cut.groups, labels=cut.about.labels, nullable=cut.nullable, clauses=clauses)
         elif all(given[child.key] is child for child in node.children):
             return node
         args = tuple(given[arg.key] if type(arg) is Expr else arg for arg in node.args)

@@ -128,7 +128,7 @@ def is_made_here(node: Expr) -> bool:
 def spec_of(what: Source, elsewhere: Mapping[File, File]) -> Spec:
     """What a worker is told of a source; ``elsewhere`` says where it finds files that it cannot read where they are."""
     files = tuple([elsewhere.get(file, file) for file in what.files])
-    narrowed = (what.columns, what.groups, what.labels, what.nullable)
+    narrowed = (what.columns, what.groups, what.labels, what.nullable, what.clauses)
     return Spec(what.format, files, what.root, *narrowed, what.endpoint_url, what.region)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from cloudburst.graph.facts import Reading
+from cloudburst.graph.frames.clauses import worded
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.nodes import Source
 from cloudburst.report.amounts import counted, listed, volume
@@ -30,6 +31,8 @@ def readings_of(graph: Graph) -> list[str]:
             reading = about.get(node.key, Reading(node.key, None, None, None))
             sentences.append(f"{_named(node.what)}: {_how_much(reading)}")
             sentences += [f"  {why}" for why in (reading.why_columns, reading.why_rows) if why]
+            if node.what.clauses:
+                sentences.append(f"  pandas gets rows where {' and '.join(map(worded, node.what.clauses))}")
     return sentences
 
 

@@ -211,8 +211,11 @@ def _relabel(what: str, values: list[Any], _names: tuple[str, ...]) -> Any:
     import pandas as pd
 
     start, stop, step = map(int, what.split(","))
-    value = values[0].copy(deep=False)
-    places = (value.index.to_numpy() - start) // step
+    value, labels = values[0], values[0].index
+    if len(labels) > 2 and labels[-1] - labels[0] != (labels[1] - labels[0]) * (len(labels) - 1):
+        return value  # such labels are no range, whatever was read
+    value = value.copy(deep=False)
+    places = (labels.to_numpy() - start) // step
     value.index = pd.RangeIndex(start, stop, step, name=value.index.name).take(places)
     return value
 

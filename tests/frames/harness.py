@@ -79,7 +79,7 @@ def deferred(program: Chain) -> Outcome:
         return Outcome(error="planning", told=traceback.format_exc(limit=-4))
     sources = [node.what for node in graph.nodes if isinstance(node.what, Source)]
     dropped = any(what.columns is not None for what in sources)
-    skipped = any(what.groups is not None for what in sources)
+    skipped = any(one.groups is not None and one.groups[0] < one.groups[1] for one in graph.readings)
     outcome = _performed(graph, captures, functions)
     return outcome._replace(dropped=dropped, skipped=skipped)
 

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from cloudburst.graph import prune as pruning
-from cloudburst.graph.frames import predicates, rules
+from cloudburst.graph.frames import clauses, columns, predicates, rules
 from cloudburst.graph.frames.predicates import Truth
 from cloudburst.graph.frames.rule import Rule
 from cloudburst.graph.nodes import Relabel
+from cloudburst.runtime.sources import clauses as reading
 from tests.frames.chains import Chain, aimed
 from tests.frames.filters import Here, a_column, filtered, is_numeric
 from tests.frames.harness import compared
@@ -143,8 +146,8 @@ def ordering(name: str, wrong: Callable[[Any, Any, Any], tuple[bool, bool]]) -> 
     return lambda monkeypatch: monkeypatch.setitem(predicates._ORDERED, name, wrong)
 
 
-def replaced(name: str, wrong: Callable[[Any], Any]) -> Patch:
-    original = getattr(predicates, name)
+def replaced(name: str, wrong: Callable[[Any], Any], where: Any = predicates) -> Patch:
+    original = getattr(where, name)
     return lambda monkeypatch: everywhere(monkeypatch, original, wrong(original))
 
 
@@ -160,6 +163,17 @@ def graph_with(change: Callable[[Any], Any]) -> Patch:
 
 def without_nulls(gathered: Any) -> Any:
     return lambda one, sort, bounds, rows: gathered(one, sort, [bound._replace(nulls=0) for bound in bounds], rows)
+
+
+def add_one(kind: str, value: Any) -> tuple[str, Any]:
+    return kind, value + 1 if kind == "int" else value
+
+
+def first_only(column: Any, value: Any) -> Any:
+    """Equality that holds once."""
+    found = pc.equal(column, value)
+    place = pc.index(found, True).as_py()
+    return pa.chunked_array([[number == place for number in range(len(found))]], pa.bool_())
 
 
 FAULTS: dict[str, Patch] = {
@@ -185,6 +199,19 @@ FAULTS: dict[str, Patch] = {
     "labels begin elsewhere": lambda monkeypatch: monkeypatch.setattr(
         pruning, "Relabel", lambda labels: Relabel(labels._replace(start=labels.start + 1))
     ),
+    "a row fulfils what either side of `or` says": replaced("common", lambda _: clauses.all_of, clauses),
+    "a row fulfils what `not` turns": replaced(
+        "opposite", lambda opposite: lambda one: (made := opposite(one)) and made._replace(clauses=one.clauses), columns
+    ),
+    "moments are a second late": replaced(
+        "_moment", lambda moment: lambda value: (moment(value)[0], moment(value)[1] + 10**9), clauses
+    ),
+    "whole numbers are one more": replaced(
+        "_written", lambda written: lambda value, dtype: add_one(*written(value, dtype)), clauses
+    ),
+    "rows: <= as <": lambda monkeypatch: monkeypatch.setitem(reading._COMPARE, "le", reading._COMPARE["lt"]),
+    "rows: >= as >": lambda monkeypatch: monkeypatch.setitem(reading._COMPARE, "ge", reading._COMPARE["gt"]),
+    "rows: the first of several": lambda monkeypatch: monkeypatch.setitem(reading._COMPARE, "eq", first_only),
     "a group is lost": graph_with(lambda new: {**new, "groups": new["groups"][1:]} if new.get("groups") else new),
 }
 

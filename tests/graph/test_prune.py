@@ -39,8 +39,9 @@ def optimized(*roots: Deferred[Any], facts: Facts) -> Graph:
 
 def read(graph: Graph) -> list[int] | None:
     """The numbers of the row groups that are read of the one source; ``None`` for all."""
-    [groups] = [node.what.groups for node in graph.nodes if isinstance(node.what, Source)]
-    return None if groups is None else [group.number for group in groups]
+    [what] = [node.what for node in graph.nodes if isinstance(node.what, Source)]
+    [told] = [reading.groups or (0, 0) for reading in graph.readings]
+    return None if what.groups is None or told[0] == told[1] else [group.number for group in what.groups]
 
 
 def groups_of(make_one: Callable[[Any], Any], parted: Parted | None = None) -> list[int] | None:
@@ -181,6 +182,60 @@ def test_row_groups_are_skipped_below_a_filter(name: str) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_everything_is_read_where_something_needs_it(name: str) -> None:
     assert groups_of(WHOLE[name]) is None
+
+
+CLAUSES: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
+    "a mask": (lambda d: d[d.i > 7], ["i gt 7"]),
+    "and": (lambda d: d[(d.i > 2) & (d.s < "f")], ["i gt 2", "s lt f"]),
+    "or": (lambda d: d[(d.i > 2) | (d.s < "f")], []),
+    "or with something in common": (lambda d: d[(d.i > 2) & (d.s < "f") | (d.i > 2) & d.b], ["i gt 2"]),
+    "exclusive or": (lambda d: d[(d.i > 2) ^ (d.i > 5)], []),
+    "not": (lambda d: d[~(d.i > 2)], []),
+    "a constant on the left": (lambda d: d[operator.gt(7, d["i"])], ["i lt 7"]),
+    "a query": (lambda d: d.query("2 < i <= 5 and s != 'c'"), ["i gt 2", "i le 5"]),
+    "between": (lambda d: d[d.f.between(1, 2.5)], ["f ge 1.0", "f le 2.5"]),
+    "isin": (lambda d: d[d.s.isin(["a", "k"])], ["s in a k"]),
+    "isin of floats": (lambda d: d[d.f.isin([0.0])], []),
+    "a whole number and a float": (lambda d: d[d.i > 2.5], []),
+    "masked numbers": (lambda d: d[d.m == 4], ["m eq 4"]),
+    "a moment": (lambda d: d[d.t >= pd.Timestamp("2024-01-11")], ["t ge 1704931200000000000"]),
+    "a moment as text": (lambda d: d[d.t >= "2024-01-11"], ["t ge 1704931200000000000"]),
+    "a day": (lambda d: d[d.day == DAY], ["day eq 19723"]),
+    "what is reckoned": (lambda d: d[d.i * 2 > 7], []),
+    "a column renamed": (lambda d: let(d.rename(columns={"i": "j"}), lambda e: e[e.j > 7]), ["i gt 7"]),
+    "a column replaced": (lambda d: let(d.assign(i=d.f), lambda e: e[e.i > 2.0]), ["f gt 2.0"]),
+    "a filter of a filter": (lambda d: let(d[d.i > 7], lambda e: e[e.s < "z"]), ["i gt 7"]),
+    "two filters": (lambda d: (d[(d.i > 7) & (d.s < "z")], d[(d.i > 7) & d.b]), ["i gt 7"]),
+    "two other filters": (lambda d: (d[d.i > 7], d[d.i > 8]), []),
+    "beside something else": (lambda d: (d[d.i > 7], d.i.sum()), []),
+    "a mask that is asked for": (lambda d: let(d.i > 7, lambda m: (d[m], m)), []),
+}
+
+
+@pytest.mark.parametrize("name", CLAUSES)
+def test_rows_that_no_filter_keeps_may_be_left_out_as_they_are_read(name: str) -> None:
+    make_one, clauses = CLAUSES[name]
+    assert clauses_of(make_one, Parted(sample(), SIZES)) == clauses
+
+
+def clauses_of(make_one: Callable[[Any], Any], parted: Parted) -> list[str]:
+    """What the reader may ask of each row, where the results are what they are of all rows."""
+    groups_of(make_one, parted)
+    d, facts = source_of(parted)
+    made = make_one(d)
+    graph = optimized(*(made if isinstance(made, tuple) else (made,)), facts=facts)
+    [what] = [node.what for node in graph.nodes if isinstance(node.what, Source)]
+    return [" ".join(map(str, (one.column, one.name, *one.values))) for one in what.clauses]
+
+
+def test_clauses_add_up_where_labels_are_stored() -> None:
+    frame = sample().set_index(pd.Index(list("aabbccddeeff"), name="k"))
+
+    def twice_filtered(d: Any) -> Any:
+        e = d[d.i > 4]
+        return e[e.s < "j"]
+
+    assert clauses_of(twice_filtered, Parted(frame, SIZES)) == ["i gt 4", "s lt j"]
 
 
 def test_rows_of_a_second_filter_are_kept_where_labels_are_a_range() -> None:

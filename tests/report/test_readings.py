@@ -84,3 +84,11 @@ def test_a_task_of_which_several_values_are_stored_names_them():
     text = str(cb.defer([whole(made), made.query("a > 1"), made.describe()]).explain())
     assert "stores the values of load, .query(), .describe()" in text
     assert "stores" not in str(whole(made).explain())
+
+
+def test_it_is_told_which_rows_are_left_for_pandas(tmp_path):
+    FRAME.to_parquet(tmp_path / "a.parquet", row_group_size=10)
+    frame = cpd.read_parquet(tmp_path / "a.parquet", columns=["a", "c"])
+    text = str(frame[(frame["a"] >= 42) & (frame["c"] == "text")]["a"].explain())
+    assert "a.parquet: all 2 columns, 6 of 10 row groups" in text
+    assert "pandas gets rows where a >= 42 and c == 'text'" in text

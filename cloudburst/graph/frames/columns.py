@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from cloudburst.files import Bounds
 from cloudburst.graph.facts import SourceFacts
+from cloudburst.graph.frames.clauses import NO_CLAUSES, Clauses, all_of, clauses_of, common
 from cloudburst.graph.frames.predicates import (
     UNSURE,
     Sort,
@@ -41,6 +42,8 @@ class Column(NamedTuple):
     """The column's name in that source."""
     truth: Truth | None = None
     """Of what comparing gave: in which row groups it may be true, and in which false."""
+    clauses: Clauses = NO_CLAUSES
+    """Of what comparing gave: what every row fulfils of which it is true."""
 
     @property
     def sort(self) -> Sort:
@@ -79,8 +82,8 @@ def truth_of(column: Column) -> Truth | None:
 def compare(name: str, left: Operand, right: Operand) -> Column | None:
     """One of ``COMPARISONS``; one of its sides at least is a column.
 
-    >>> compare("gt", Column("int64"), 3)
-    Column(dtype='bool', about=None, name='', truth=Truth(true=-1, false=-1))
+    >>> compare("gt", Column("int64"), 3).truth
+    Truth(true=-1, false=-1)
     >>> compare("gt", Column("int64"), "3")
     """
     if not isinstance(left, Column):
@@ -92,7 +95,8 @@ def compare(name: str, left: Operand, right: Operand) -> Column | None:
         return None
     if left.about is None:
         return _condition((left,), UNSURE)
-    return _condition((left,), compared(name, value, left.dtype, left.bounds(), left.rows(), left.sort))
+    truth = compared(name, value, left.dtype, left.bounds(), left.rows(), left.sort)
+    return _condition((left,), truth, clauses_of(left.name, name, [value], left.dtype))
 
 
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
@@ -118,7 +122,8 @@ def is_in(column: Column, values: object) -> Column | None:
     if column.about is None:
         return Column("bool", truth=UNSURE)
     dtype = "boolean" if _is_masked(column) else "bool"
-    return Column(dtype, truth=contained(given, column.dtype, column.bounds(), column.rows(), sort))
+    truth = contained(given, column.dtype, column.bounds(), column.rows(), sort)
+    return Column(dtype, truth=truth, clauses=clauses_of(column.name, "in", given, column.dtype))
 
 
 def is_missing(column: Column) -> Column:
@@ -135,6 +140,11 @@ def opposite(column: Column) -> Column | None:
 
 
 _JOINED: dict[str, Callable[[Truth, Truth], Truth]] = {"and_": both, "or_": either, "xor": differing}
+_FULFILLED: dict[str, Callable[[Clauses, Clauses], Clauses]] = {
+    "and_": all_of,
+    "or_": common,
+    "xor": lambda one, other: NO_CLAUSES,
+}
 
 
 def joined(name: str, left: Operand, right: Operand) -> Column | None:
@@ -142,7 +152,10 @@ def joined(name: str, left: Operand, right: Operand) -> Column | None:
     if name not in _JOINED or not (isinstance(left, Column) and isinstance(right, Column)):
         return None
     one, other = truth_of(left), truth_of(right)
-    return None if one is None or other is None else _condition((left, right), _JOINED[name](one, other))
+    if one is None or other is None:
+        return None
+    fulfilled = _FULFILLED[name](left.clauses, right.clauses)
+    return _condition((left, right), _JOINED[name](one, other), fulfilled)
 
 
 def reckoned(name: str, left: Operand, right: Operand) -> Column | None:
@@ -160,8 +173,8 @@ def changed_in_sign(column: Column) -> Column | None:
     return _FLOATS if _is_number(column) else None
 
 
-def _condition(of: tuple[Column, ...], truth: Truth) -> Column:
-    return Column("boolean" if any(map(_is_masked, of)) else "bool", truth=truth)
+def _condition(of: tuple[Column, ...], truth: Truth, clauses: Clauses = NO_CLAUSES) -> Column:
+    return Column("boolean" if any(map(_is_masked, of)) else "bool", truth=truth, clauses=clauses)
 
 
 def _is_masked(column: Column) -> bool:

@@ -53,8 +53,8 @@ def condition(text: object, columns: Mapping[str, Column], variables: Names) -> 
 
     Examples
     --------
-    >>> condition("x > 3 & not x == @y", {"x": Column("int64")}, {"y": 5})
-    Column(dtype='bool', about=None, name='', truth=Truth(true=-1, false=-1))
+    >>> condition("x > 3 & not x == @y", {"x": Column("int64")}, {"y": 5}).truth
+    Truth(true=-1, false=-1)
     >>> condition("x > z", {"x": Column("int64")}, {})
     """
     if type(text) is not str or any(one in text for one in _NOT_FOLLOWED):

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from cloudburst.graph.expr import Expr
 from cloudburst.graph.facts import SourceFacts
 from cloudburst.graph.frames import columns as of_columns
+from cloudburst.graph.frames.clauses import NO_CLAUSES, Clauses
 from cloudburst.graph.frames.columns import Column, Operand, truth_of
 from cloudburst.graph.frames.conditions import condition
 from cloudburst.graph.frames.constants import UNKNOWN, constant, label_list
@@ -40,6 +41,10 @@ class Line(NamedTuple):
     """The row groups that its rows may be from, one bit each."""
     keeps: int | None = None
     """Of a filter: the row groups with a row that it may keep."""
+    clauses: Clauses = NO_CLAUSES
+    """Of a filter: what every row fulfils that it keeps."""
+    held: Clauses = NO_CLAUSES
+    """What every one of its rows fulfils, because of the filters between the source and it."""
     first: bytes = b""
     """The key of the first filter between the source and it, or of itself where that is it; empty if there is none."""
 
@@ -130,6 +135,8 @@ class _Tracer:
             kind="frame" if of.column is None else "series",
             within=of.within & truth.true,
             keeps=truth.true,
+            clauses=by.clauses,
+            held=of.held | by.clauses,
             first=of.first or node.key,
         )
 

@@ -51,8 +51,16 @@ def read_facts(spec: Spec, store: Gets | None = None) -> Facts | None:
 class Facts:
     """What the footers of some Parquet files say; nothing of a column is looked up before it is asked for."""
 
-    def __init__(self, footers: Sequence[Footer], keys: Sequence[str], why: str, are_alike: bool) -> None:
+    def __init__(
+        self,
+        footers: Sequence[Footer],
+        keys: Sequence[str],
+        why: str,
+        are_alike: bool,
+        chosen: Sequence[str] | None = None,
+    ) -> None:
         self._footers = footers
+        self._chosen = chosen
         self._first = footers[0]
         self._why = why
         self._are_alike = are_alike
@@ -65,7 +73,16 @@ class Facts:
     def columns(self) -> Mapping[str, str]:
         """The frame's columns in order, each with the dtype that it has when everything is read, in pandas' words."""
         labels = frozenset(self._first.index_columns)
-        return _Columns(tuple(name for name in (*self._first.names, *self._keys) if name not in labels), self)
+        names = (*self._first.names, *self._keys) if self._chosen is None else self._chosen
+        return _Columns(tuple(name for name in names if name not in labels), self)
+
+    def chosen(self, names: object) -> Facts | None:
+        """The same where the reader is told ``columns=``; ``None`` where it is not certain what it gives."""
+        if type(names) is not list or not names or len(set(names)) < len(names) or self._keys:
+            return None
+        if any(type(name) is not str or name not in self.columns for name in names):
+            return None
+        return Facts(self._footers, self._keys, self._why, self._are_alike, names)
 
     @cached_property
     def labels(self) -> Labels | None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from cloudburst.errors import StoreError, UsageError
 from cloudburst.files import S3, STORE
 from cloudburst.runtime.codecs.ranged import Gets
+from cloudburst.runtime.sources.clauses import fulfilling
 from cloudburst.runtime.sources.dtypes import dtypes_of
 from cloudburst.runtime.sources.finding import find
 from cloudburst.runtime.sources.footers import Footer, footer_in, footer_of
@@ -99,7 +100,7 @@ def _some_rows(spec: Spec, kwargs: Mapping[str, Any], store: Gets | None) -> Any
     of_file = {file: [group.number for group in groups] for file, groups in groupby(spec.groups, itemgetter(0))}
     first = footer_of(spec.files[0], spec, store)
     columns = _some_columns(spec, kwargs, first)
-    positions: list[tuple[int, int]] = []
+    lengths: list[int] = []
     if of_file:
         paths, filesystem = _opened(spec, columns, of_file, store)
         whole = pq.ParquetDataset(paths, filesystem=filesystem, partitioning=None).fragments
@@ -107,15 +108,19 @@ def _some_rows(spec: Spec, kwargs: Mapping[str, Any], store: Gets | None) -> Any
         rows = dataset.FileSystemDataset(parts, first.schema, parts[0].format, parts[0].filesystem)
         table = rows.to_table(columns=columns)
         lengths = [group.num_rows for part in parts for group in part.row_groups]
-        positions = list(zip((group.offset for group in spec.groups), lengths, strict=True))
     else:
         table = first.schema.empty_table()
         table = table if columns is None else table.select(columns)
+    mask = fulfilling(table, spec.clauses)
+    if mask is not None:
+        table = table.filter(mask)
     frame = _converted(table, spec, first)
     told = (first.schema.metadata or {}).get(b"PANDAS_ATTRS")
     if told is not None:
         frame.attrs = json.loads(told)
-    return narrowed(_labelled(frame, spec, first, positions), spec.columns)
+    if spec.labels is not None:
+        frame.index = _labels(spec, first, lengths, mask)
+    return narrowed(frame, spec.columns)
 
 
 def _opened(
@@ -166,16 +171,21 @@ def _converted(table: Any, spec: Spec, first: Footer) -> Any:
     return frames.from_arrow(more).iloc[:-1]
 
 
-def _labelled(frame: Any, spec: Spec, first: Footer, positions: Sequence[tuple[int, int]]) -> Any:
-    """Rows with the labels that they have among all rows."""
+def _labels(spec: Spec, first: Footer, lengths: Sequence[int], mask: Any) -> Any:
+    """The labels that rows have among all rows: all of some groups, or those of them for which a mask holds."""
     import numpy as np
     import pandas as pd
 
-    if spec.labels is not None:
-        places = [np.arange(start, start + length) for start, length in positions]
-        labels = pd.RangeIndex(*spec.labels, name=_name_of_range(spec, first))
-        frame.index = labels.take(np.concatenate(places) if places else np.array([], "int64"))
-    return frame
+    assert spec.groups is not None
+    assert spec.labels is not None
+    labels = pd.RangeIndex(*spec.labels, name=_name_of_range(spec, first))
+    kept = None if mask is None else np.flatnonzero(mask.fill_null(False).to_numpy())
+    if sum(lengths) == len(labels):
+        return labels if kept is None else labels.take(kept)
+    starts = [group.offset for group in spec.groups]
+    places = [np.arange(start, start + length) for start, length in zip(starts, lengths, strict=True)]
+    positions = np.concatenate(places) if places else np.array([], "int64")
+    return labels.take(positions if kept is None else positions[kept])
 
 
 def _name_of_range(spec: Spec, first: Footer) -> Any:

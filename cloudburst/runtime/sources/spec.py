@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from cloudburst.files import File, Labels, RowGroup
+from cloudburst.files import Clause, File, Labels, RowGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Spec:
     """With ``groups``: the labels that all rows have together, where they are a range."""
     nullable: tuple[str, ...] = ()
     """With ``groups``: columns that have a missing value somewhere, in what is read or not."""
+    clauses: tuple[Clause, ...] = ()
+    """With ``groups``: what every row fulfils that is needed; the others may be left out, or not."""
     endpoint_url: str | None = None
     """Of S3; whatever boto3's own settings say if ``None``."""
     region: str | None = None
@@ -51,4 +53,5 @@ class Spec:
         told["groups"] = None if groups is None else tuple(RowGroup(*one) for one in groups)
         told["labels"] = None if labels is None else Labels(*labels)
         told["nullable"] = tuple(told["nullable"])
+        told["clauses"] = tuple(Clause(one[0], one[1], one[2], tuple(one[3])) for one in told["clauses"])
         return Spec(**told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cloudburst.deferred import Deferred, wrap
+from cloudburst.files import Clause
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import Bounds, Facts
 from cloudburst.graph.graph import Graph
@@ -76,13 +78,27 @@ class Parted:
         rows = len(self.frame) if groups is None else sum(self.sizes[group.number] for group in groups)
         return rows * len(self.columns if columns is None else columns)
 
+    def fulfils(self, row: int, clause: Clause) -> bool:
+        """Whether a row does, as Python compares values."""
+        value = self.frame[clause.column].iloc[row]
+        if value is None or value is pd.NA or value != value:
+            return False
+        if clause.kind in ("time", "zoned"):
+            value = (value.tz_localize(None) if clause.kind == "time" else value).as_unit("ns").value
+        elif clause.kind == "date":
+            value = (value - datetime.date(1970, 1, 1)).days
+        if clause.name == "in":
+            return value in clause.values
+        return bool(getattr(operator, clause.name)(value, clause.values[0]))
+
     def read(self, what: Source) -> pd.DataFrame:
         """What a reader gives; of all rows where no groups are picked, and else with labels that are no range."""
         frame = self.frame if what.columns is None else self.frame[list(what.columns)]
         if what.groups is None:
             return frame.copy()
         starts = self.starts
-        rows = [row for group in what.groups for row in range(starts[group.number], starts[group.number + 1])]
+        groups = [range(starts[group.number], starts[group.number + 1]) for group in what.groups]
+        rows = [row for group in groups for row in group if all(self.fulfils(row, clause) for clause in what.clauses)]
         part = frame.iloc[rows]
         return part.set_axis(pd.Index(np.asarray(part.index)), axis=0) if what.labels is not None else part
 
