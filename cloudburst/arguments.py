@@ -12,6 +12,7 @@ import dataclasses
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from copy import copy
 from itertools import chain
 from types import FunctionType, MethodType
 from typing import Any
@@ -215,6 +216,8 @@ def _kept(value: Any) -> tuple[Any, int]:
         return value, 32
     if kind in _CONTAINERS and (copied := _copied(value)) is not _NOTHING:
         return copied, 32 * len(value)
+    if _is_spelling(value):
+        return copy(value), 32
     module = kind.__module__.partition(".")[0]
     if module == "pandas" and (pandas := sys.modules.get("pandas")) is not None:
         if isinstance(value, pandas.DataFrame | pandas.Series):
@@ -223,9 +226,9 @@ def _kept(value: Any) -> tuple[Any, int]:
                 return value.copy(deep=False), int(_nbytes(value))
     elif module == "numpy" and (numpy := sys.modules.get("numpy")) is not None:
         if kind is numpy.ndarray and not value.dtype.hasobject:
-            copy = value.copy("K")
-            copy.flags.writeable = False
-            return copy, copy.nbytes
+            snapshot = value.copy("K")
+            snapshot.flags.writeable = False
+            return snapshot, snapshot.nbytes
     elif module == "pyarrow" and hasattr(value, "nbytes"):
         return value, int(value.nbytes)
     return _NOTHING, 0
@@ -244,6 +247,24 @@ def _is_moment(value: Any) -> bool:
     return library == "numpy" and getattr(value, "shape", None) == () and value.dtype.kind in "biufmM"
 
 
+_SPELLINGS = frozenset(("NamedAgg", "Grouper", "TimeGrouper"))
+
+
+def _is_spelling(value: Any) -> bool:
+    """Whether it is how pandas spells an op out, in words and spans of time alone: plans may look at such."""
+    kind = type(value)
+    if kind.__name__ not in _SPELLINGS or kind.__module__.partition(".")[0] != "pandas":
+        return False
+    return all(_is_word(part) for part in vars(value).values())
+
+
+def _is_word(part: Any) -> bool:
+    kind = type(part)
+    if kind in (tuple, dict):
+        return not part
+    return kind in SCALARS or _is_moment(part) or kind.__module__.startswith("pandas._libs.tslibs")
+
+
 def _nbytes(frame: Any) -> int:
     return int(frame.memory_usage(index=True).sum() if frame.ndim == 2 else frame.memory_usage(index=True))
 
@@ -253,6 +274,9 @@ def _copied(value: Any, depth: int = 4) -> Any:
     kind = type(value)
     if kind in SCALARS or _is_moment(value):
         return value
+    if kind is slice:
+        parts = [_copied(part, 0) for part in (value.start, value.stop, value.step)]
+        return _NOTHING if any(part is _NOTHING for part in parts) else slice(*parts)
     if kind not in _CONTAINERS or not depth:
         return _NOTHING
     members = [part for pair in value.items() for part in pair] if kind is dict else value

@@ -59,4 +59,6 @@ def _assert_same_index(index: pd.Index, other: pd.Index) -> None:
 
 
 def _assert_same_label(label: Any, other: Any) -> None:
-    assert (type(label), label) == (type(other), other)
+    both_missing = label != label and other != other  # NaN is equal to none, itself included
+    assert type(label) is type(other)
+    assert both_missing or label == other

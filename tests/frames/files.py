@@ -241,7 +241,7 @@ def _made(number: int, directory: Path) -> Written:
 def _keywords(rng: Random, frame: pd.DataFrame) -> str:
     drawn = rng.random()
     names = list(frame.columns)
-    if drawn < 0.03 or drawn > 0.95:
+    if drawn < 0.03:
         return f", columns={rng.sample(names, rng.randrange(1, len(names) + 1))!r}"
     if drawn < 0.04:
         return f", columns={[names[0], 'nowhere']!r}"

@@ -391,6 +391,83 @@ def by_column(here: Here) -> str | None:
     )
 
 
+def spelled_otherwise(here: Here) -> str | None:
+    """What there is a plainer way for, and what turns rows into columns."""
+    some, v, rng = some_columns(here, 3), here.name, here.rng
+    if len(some) < 2 or not flat(here.value):
+        return None
+    one, two, last = map(spell, (some[0], some[1], some[-1]))
+    number, moment = a_column(here, is_numeric), a_column(here, is_moment)
+    condition_text = condition(here) or f"{v}[{one}].notna()"
+    how = rng.choice(REDUCTIONS[:-1])
+    groups = f"{v}.groupby({one})"
+    texts = [
+        f"{v}.loc[:, {spell(some)}]",
+        f"{v}.loc[1:3, {spell(some)}]",
+        f"{v}.loc[{condition_text}, {spell(some)}]",
+        f"{groups}.agg(total=pd.NamedAgg({two}, {how!r}), many=pd.NamedAgg(column={last}, aggfunc='count'))",
+        f"{groups}.agg(total=pd.NamedAgg({two}, {how!r}))",
+        f"{v}.groupby(pd.Grouper(key={one}))[{two}].{how}()",
+        f"{v}.groupby([pd.Grouper(key={one}), {two}])[{last}].{how}()",
+        f"{v}.melt(id_vars={one}, value_vars=[{two}], value_name={last})",
+        f"{v}.melt(value_vars=[{one}, {two}], var_name='name')",
+        f"pd.melt({v}, [{one}], {two})",
+        f"{v}.pivot(columns={one}, values={two})",
+        f"{v}.pivot(index={one}, columns={two}, values={last})",
+        f"pd.pivot({v}, columns={one}, index=[{two}], values=[{last}])",
+        f"{v}.filter(items={spell([*some, 'nowhere'])})",
+        f"{v}.filter({spell(some[::-1])}, axis=1)",
+        f"{v}.filter(like={rng.choice(['a', 'b', 'k', 'o'])!r})",
+        f"{v}.filter(regex='^[a-k]')",
+        f"{v}.assign(new=np.where({condition_text}, 1, 0))",
+        f"{v}.assign(new=np.where({condition_text}, {v}[{one}], {v}[{two}]))",
+        f"{v}.assign(new=np.select([{condition_text}], ['yes'], 'no'))",
+        f"{v}.assign(new={v}[{one}].replace(1, 2), more={v}[{two}].shift())",
+    ]
+    if number is not None:
+        column = f"{v}[{spell(number)}]"
+        texts += [
+            f"{v}.assign(new=np.log1p({column}))",
+            f"{v}.assign(new=np.maximum({column}, 3) + np.sqrt({column}))",
+            f"{v}.assign(new=np.add({column}, {v}[{one}]))",
+            f"{v}[np.abs({column}) > 2]",
+            f"{v}[np.where({column} > 2, True, False)]",
+            f"{v}.assign(new={column}.rolling(2).mean(), more={column}.expanding().{how}())",
+            f"{v}.assign(new={column}.pct_change(), more={column}.clip(1, 3))",
+            f"{v}.assign(new={column} * np.where({condition_text}, 1, 2))",
+            f"{v}.assign(new={column}.ewm(span=3).mean())",
+        ]
+    if moment is not None:
+        frequency = rng.choice(["D", "MS", "YE", "7D"])
+        texts += [
+            f"{v}.groupby(pd.Grouper(key={spell(moment)}, freq={frequency!r}))[{two}].{how}()",
+            f"{v}.groupby(pd.Grouper(key={spell(moment)}, freq={frequency!r})).agg(new=({two}, {how!r}))",
+            f"{v}.groupby([{one}, pd.Grouper(key={spell(moment)}, freq={frequency!r})]).{how}()",
+        ]
+    return rng.choice(texts)
+
+
+def beside_itself(here: Here) -> str | None:
+    """Joins of frames that have many names in common."""
+    some, v, rng = some_columns(here, 2), here.name, here.rng
+    if not some or not flat(here.value):
+        return None
+    by, other = spell(some[0]), spell(some[-1])
+    suffixes = rng.choice(["('_x', '_y')", "('', '_r')", "('_l', None)", "('_a', '_a')", "('', '')"])
+    w = rng.choice([v, f"{v}.drop(columns={other})", f"{v}[[{by}, {other}]]", *[name for name, _ in here.others]])
+    return rng.choice(
+        [
+            f"{v}.merge({w}, on={by}, suffixes={suffixes})",
+            f"{v}.merge({w}, on={by}, how={rng.choice(HOWS)!r}, suffixes={suffixes})",
+            f"pd.merge({v}, {w}, left_on={by}, right_on={other}, suffixes={suffixes})",
+            f"{v}.merge({w}, left_index=True, right_index=True, suffixes={suffixes})",
+            f"{v}.merge({w}, left_on={by}, right_index=True, suffixes={suffixes})",
+            f"{v}.join({w}, rsuffix='_r', lsuffix={rng.choice(['', '_l'])!r})",
+            f"{v}.join({w}.set_index({by}), on={by}, rsuffix='_r')",
+        ]
+    )
+
+
 def joined(here: Here) -> str | None:
     """The frame beside another, or beside itself."""
     rng, v = here.rng, here.name

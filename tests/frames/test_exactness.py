@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 
 from tests.frames import harness
-from tests.frames.chains import Chain, chain
+from tests.frames.chains import Chain, aimed, chain
 from tests.frames.files import KINDS, POOL, SOURCES
-from tests.frames.harness import Outcome, alike, difference, plainly, reproduce, run
+from tests.frames.harness import Outcome, alike, compared, difference, plainly, reproduce, run
+from tests.frames.ops import Op, beside_itself, spelled_otherwise
 from tests.frames.spelling import scope, spell
 
 pytestmark = pytest.mark.no_cover  # what it covers is covered by the tests of each part, and it takes twice as long
@@ -61,6 +62,17 @@ def test_random_pipelines_give_exactly_what_pandas_gives(first: int) -> None:
 
 def test_what_once_differed_does_no_more() -> None:
     assert run(ONCE_DIFFERENT).differing == []
+
+
+@pytest.mark.parametrize("op", [spelled_otherwise, beside_itself])
+@pytest.mark.parametrize("first", range(0, max(CHAINS // 5, EACH), EACH))
+def test_random_pipelines_around_an_op_give_exactly_what_pandas_gives(first: int, op: Op) -> None:
+    programs = [program for seed in range(first, first + EACH) if (program := aimed(seed, op)) is not None]
+    compared_with = [(program, *compared(program)) for program in programs]
+    told = [f"{program.text}\n{difference}" for program, _, difference in compared_with if difference]
+    assert told == [], "\n\n".join(told[:SHOWN])
+    narrowed = sum(outcome.dropped for _, outcome, _ in compared_with)
+    assert narrowed > 0.2 * len(programs), f"{narrowed} of {len(programs)} read fewer columns"
 
 
 def test_enough_is_left_unread_and_enough_raises() -> None:

@@ -46,8 +46,15 @@ def _pair(value: Any) -> tuple[str, Any] | None:
         pair = value.args
     else:
         whole = constant(value)
-        pair = whole if type(whole) is tuple else ()
+        pair = whole if type(whole) is tuple else _named_agg(whole)
     return (pair[0], _op(pair[1])) if len(pair) == 2 and type(pair[0]) is str else None
+
+
+def _named_agg(value: Any) -> tuple[Any, ...]:
+    """What ``pd.NamedAgg`` names, where it says nothing more; nothing for any other value."""
+    if type(value).__name__ != "NamedAgg" or value.args or value.kwargs:
+        return ()
+    return value.column, value.aggfunc
 
 
 def _op(value: Any) -> Any:

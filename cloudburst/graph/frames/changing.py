@@ -66,7 +66,7 @@ def _may_be_called(value: Any, knowledge: Knowledge) -> bool:
         return False
     if isinstance(value.what, Literal):
         return value.what.pickled or callable(value.what.value)
-    return at(value, knowledge).kind not in ("series", "scalar")
+    return at(value, knowledge).kind not in ("series", "scalar", "array")
 
 
 # --------------------------------------------------------------------------------------------------- drop and rename

@@ -72,14 +72,39 @@ _OPTIONS: Final = ("sort", "group_keys", "dropna")
 
 def _parts(by: Any, knowledge: Knowledge) -> list[str | Known] | None:
     """What a group-by is by: labels of columns, and series; ``None`` where it is by something else."""
-    if at(by, knowledge).kind == "series":
-        return [at(by, knowledge)]
+    members = [_part(one, knowledge) for one in _members(by)]
+    parts = [one for one in members if one is not None]
+    return parts if parts and len(parts) == len(members) else None
+
+
+def _members(by: Any) -> list[Any]:
     if isinstance(by, Expr) and isinstance(by.what, Build) and by.what.container == "list":
-        members = [at(member, knowledge) if type(member) is not str else member for member in by.args]
-        return members if members and all(type(one) is str or one.kind == "series" for one in members) else None  # type: ignore[union-attr]
+        return list(by.args)
     value = constant(by)
-    labels = label_list(value) if type(value) in (str, list) else None
-    return [*labels] if labels else None
+    return value if type(value) is list else [by]
+
+
+def _part(one: Any, knowledge: Knowledge) -> str | Known | None:
+    """A column's label, or what is known of a series or of what takes its place."""
+    if type(one) is str:
+        return one
+    if grouper_key(one) is not None:
+        return Known("series")
+    known = at(one, knowledge)
+    return known if known.kind == "series" else None
+
+
+def grouper_key(value: Any) -> str | None:
+    """The column that a ``pd.Grouper`` goes by; ``None`` where a value is none, or goes by something else.
+
+    >>> import pandas as pd
+    >>> grouper_key(pd.Grouper(key="day", freq="MS")), grouper_key(pd.Grouper(level=0)), grouper_key("day")
+    ('day', None, None)
+    """
+    value = constant(value)
+    if type(value).__name__ not in ("Grouper", "TimeGrouper") or value.level is not None:
+        return None
+    return value.key if type(value.key) is str else None
 
 
 def _made(one: Spelled, knowledge: Knowledge) -> Groups | None:
@@ -103,6 +128,8 @@ def _made(one: Spelled, knowledge: Knowledge) -> Groups | None:
         return None
     if (keys and frame.kind == "series") or not (as_index or (is_by_columns and frame.kind == "frame")):
         return None
+    if any(grouper_key(member) is not None for member in _members(one.given("by"))):
+        return Groups(frame, base, None, None, as_index, False)
     levels = [_level(part, frame) for part in parts]
     known = tuple(level for level in levels if level is not None)
     is_plain = observed is True or all(dtype not in ("", "category", "object") for _, dtype in known)
@@ -153,8 +180,9 @@ def _groupby_known(one: Spelled, knowledge: Knowledge) -> Known:
 def _groupby_needs(one: Spelled, wanted: Wanted, knowledge: Knowledge) -> Needs:
     if wanted is None or _made(one, knowledge) is None:
         return NEEDS_ALL
-    parts = _parts(one.given("by"), knowledge) if "by" in one.places else None
-    return {0: wanted | {part for part in parts or () if type(part) is str}}
+    members = _members(one.given("by")) if "by" in one.places else []
+    keys = [member if type(member) is str else grouper_key(member) for member in members]
+    return {0: wanted | {key for key in keys if key is not None}}
 
 
 # ------------------------------------------------------------------------------------------------- columns of groups

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Kind = Literal["", "frame", "series", "index", "groups", "column groups", "rows", "accessor", "scalar", "truths"]
+Kind = Literal[
+    "", "frame", "series", "index", "groups", "column groups", "rows", "window", "accessor", "scalar", "array", "truths"
+]
 """Empty for what is not known; ``groups`` is a frame's group-by, ``column groups`` that of one column of it, ``rows``
-its ``loc``, ``accessor`` a series' ``str`` or ``dt``, ``truths`` what a series compared with something unknown gives: a
-series or frame of truth values."""
+its ``loc``, ``window`` a series' ``rolling``, ``accessor`` its ``str`` or ``dt``, ``array`` one of NumPy's, ``truths``
+what a series compared with something unknown gives: a series or frame of truth values."""
 
 
 class Known(NamedTuple):

@@ -168,6 +168,18 @@ def _of_series(dtype: Callable[[Spelled, Known], str], parameters: tuple[str, ..
     return Rule(known, everything, parameters)
 
 
+def _window(one: Spelled, knowledge: Knowledge) -> Known:
+    """Windows that give one value for each row."""
+    plain = one.only("window", "min_periods", "center", "win_type", "closed", "com", "span", "halflife", "alpha")
+    return own(one, knowledge)._replace(kind="window") if plain else NOTHING
+
+
+def _windowed(one: Spelled, knowledge: Knowledge) -> Known:
+    return own(one, knowledge)._replace(kind="series", dtype="") if one.only("ddof", "numeric_only") else NOTHING
+
+
+_WINDOWS: Final = ("rolling", "expanding", "ewm")
+_OF_WINDOWS: Final = ("sum", "mean", "std", "var", "min", "max", "count", "median")
 _CUT: Final = ("right", "labels", "precision", "include_lowest", "duplicates", "ordered")
 
 METHODS: ByKind = {
@@ -189,14 +201,20 @@ METHODS: ByKind = {
         "ffill": _series(where_total("fill"), names=("limit",)),
         "bfill": _series(where_total("fill"), names=("limit",)),
         "fillna": Rule(_fillna_series, everything, ("value",)),
+        "shift": _series(keeps_missing, "periods"),
+        "clip": _series(lambda dtype: "", "lower", "upper"),
+        "replace": _series(lambda dtype: "", "to_replace", "value"),
+        "pct_change": _series(lambda dtype: "", "periods"),
         "where": _series(keeps_missing, "cond"),
         "mask": _series(keeps_missing, "cond"),
         **{name: _series(lambda dtype: "") for name in ("cumsum", "cumprod", "cummin", "cummax")},
         "diff": _series(lambda dtype: ""),
         "rank": _series(lambda dtype: ""),
+        **dict.fromkeys(_WINDOWS, Rule(_window, everything)),
         "map": Rule(_cells, everything, ("func", "na_action")),
         "value_counts": Rule(_counts, everything, ("normalize", "sort", "ascending", "bins", "dropna")),
     },
+    "window": dict.fromkeys(_OF_WINDOWS, Rule(_windowed, everything)),
 }
 OPERATORS: ByKind = {
     "series": {

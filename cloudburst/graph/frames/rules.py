@@ -12,6 +12,7 @@ from cloudburst.graph.expr import Expr
 from cloudburst.graph.frames import (
     accessors,
     aggregating,
+    arrays,
     changing,
     grouping,
     groups,
@@ -21,16 +22,17 @@ from cloudburst.graph.frames import (
     picking,
     queries,
     reckoning,
+    reshaping,
     wholly,
 )
 from cloudburst.graph.frames.known import NOTHING, Kind, Knowledge, Known
 from cloudburst.graph.frames.rule import NEEDS_ALL, Needs, Rule, Wanted, at, merged
-from cloudburst.graph.frames.spelled import Spelled, pandas_name, spelled
+from cloudburst.graph.frames.spelled import Spelled, numpy_name, pandas_name, spelled
 from cloudburst.graph.nodes import Attribute, Build, Call, Method, Operator
 
 _FAMILIES: Final = (
     *(picking, changing, ordering, reckoning, wholly, accessors, loc, queries),
-    *(joining, groups, grouping, aggregating),
+    *(joining, groups, grouping, aggregating, reshaping, arrays),
 )
 
 METHODS = merged(family.METHODS for family in _FAMILIES)
@@ -60,13 +62,15 @@ def _rule_for(node: Expr, knowledge: Knowledge) -> Rule | None:
         return OPERATORS.get(_kind_of(node, knowledge), {}).get(what.name)
     if isinstance(what, Build):
         return joining.CONTAINERS.get(what.container)
-    return FUNCTIONS.get(pandas_name(what)) if isinstance(what, Call) and what.policy is None else None
+    if not isinstance(what, Call) or what.policy is not None:
+        return None
+    return FUNCTIONS.get(pandas_name(what) or numpy_name(what))
 
 
 def _kind_of(node: Expr, knowledge: Knowledge) -> Kind:
     """The kind of the value to which an op is applied: of ``1 - d`` that is the second."""
     kind = at(node.args[0], knowledge).kind if node.args else ""
-    if kind in ("", "scalar") and isinstance(node.what, Operator) and len(node.args) > 1:
+    if kind in ("", "scalar", "array") and isinstance(node.what, Operator) and len(node.args) > 1:
         return at(node.args[1], knowledge).kind if node.what.name != "getitem" else kind
     return kind
 

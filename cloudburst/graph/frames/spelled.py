@@ -5,7 +5,7 @@ The parameters' names and order are pandas' facts; a test holds them against pan
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cloudburst.graph.expr import Expr
 from cloudburst.graph.frames.constants import UNKNOWN, constant
@@ -20,7 +20,7 @@ class Spelled(NamedTuple):
 
     node: Expr
     kind: str
-    """``"method"``, ``"attribute"``, ``"operator"``, ``"container"`` or, of pandas, ``"function"``."""
+    """``"method"``, ``"attribute"``, ``"operator"``, ``"container"``, ``"function"`` or NumPy's ``"array"``."""
     name: str
     """Of the method, attribute, operator (``"getitem"``), container (``"list"``) or function (``"concat"``)."""
     places: dict[str, int]
@@ -79,6 +79,9 @@ def spelled(node: Expr, parameters: dict[str, tuple[str, ...]]) -> Spelled:
         name = pandas_name(what)
         if name:
             return _bound(node, "function", name, parameters.get(name, ()))
+        name = numpy_name(what)
+        if name:
+            return Spelled(node, "array", name, {}, True)
     return Spelled(node, "", "", {}, False)
 
 
@@ -86,6 +89,25 @@ def pandas_name(what: Call) -> str:
     """The public name of a function of pandas; empty for any other function."""
     module = getattr(what.function, "__module__", None)
     return what.name if isinstance(module, str) and module.partition(".")[0] == "pandas" else ""
+
+
+NUMPY: Final = ("np.where", "np.select")
+UFUNC: Final = "np.ufunc"
+"""What any function of NumPy that works value by value, and gives one for each, is called here."""
+
+
+def numpy_name(what: Call) -> str:
+    """The name of a function of NumPy that has a rule, empty for any other function.
+
+    >>> import numpy as np
+    >>> [numpy_name(Call(one, one.__name__, b"", None)) for one in (np.where, np.log, np.modf, np.sort)]
+    ['np.where', 'np.ufunc', '', '']
+    """
+    function = what.function
+    if type(function).__module__ == "numpy" and type(function).__name__ == "ufunc":
+        return UFUNC if getattr(function, "nout", 0) == 1 else ""
+    name = f"np.{what.name}"
+    return name if getattr(function, "__module__", None) == "numpy" and name in NUMPY else ""
 
 
 def _bound(node: Expr, kind: str, name: str, parameters: tuple[str, ...]) -> Spelled:
@@ -98,4 +120,4 @@ def _bound(node: Expr, kind: str, name: str, parameters: tuple[str, ...]) -> Spe
     return Spelled(node, kind, name, places, is_clear)
 
 
-__all__ = ["MISSING", "UNKNOWN", "Spelled", "pandas_name", "spelled"]
+__all__ = ["MISSING", "NUMPY", "UFUNC", "UNKNOWN", "Spelled", "numpy_name", "pandas_name", "spelled"]

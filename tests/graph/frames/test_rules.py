@@ -179,7 +179,8 @@ def test_parameters_of_methods_are_those_of_pandas(kind, owner):
 
 
 def test_parameters_of_functions_are_those_of_pandas():
-    for name, rule in FUNCTIONS.items():
+    of_pandas = {name: rule for name, rule in FUNCTIONS.items() if not name.startswith("np.")}
+    for name, rule in of_pandas.items():
         real = list(inspect.signature(getattr(pd, name)).parameters)
         assert tuple(real[: len(rule.parameters)]) == rule.parameters, f"{name}{real}"
 
