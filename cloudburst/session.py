@@ -28,7 +28,7 @@ from cloudburst.runs import Run
 from cloudburst.runtime.layout import run_id, run_prefix
 from cloudburst.runtime.place import is_performing
 from cloudburst.runtime.task import Plan
-from cloudburst.schemas import known_frames, refuse_missing_columns, source_facts
+from cloudburst.schemas import known_frames, refuse_missing_columns, source_facts, stored_facts
 from cloudburst.shapes import Wanted, fetched, shape_of, taken_apart
 
 if TYPE_CHECKING:
@@ -96,10 +96,13 @@ def _prepared(roots: Sequence[Expr], provider: Provider, name: str, optimized: b
         checked = settings.debugging()
         facts = Facts(captures.digests, captures.impure)
         graph = optimize(graph, facts, PASSES[:1], checked=checked)
+        facts = replace(facts, present=_present(graph, provider))
+        graph = optimize(graph, facts, PASSES[1:2], checked=checked)
         sources = source_facts(graph)
         refuse_missing_columns(graph, sources)
-        facts = replace(facts, present=_present(graph, provider), sources=sources, frames=known_frames(graph))
-        graph = optimize(graph, facts, PASSES[1:], checked=checked)
+        sources |= stored_facts(graph, provider.store)
+        facts = replace(facts, sources=sources, frames=known_frames(graph))
+        graph = optimize(graph, facts, PASSES[2:], checked=checked)
     grouping = group(graph)
     plan = make_plan(
         graph,

@@ -126,8 +126,8 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
     Notes
     -----
     Columns and row groups of a large Parquet artifact of a shared store are read by ranges, and each chunk is told by a
-    checksum of its own. What has to be unpickled is read whole, and only once its checksum holds. What is smaller than 1 MiB is read whole,
-    too: a second request takes longer than such bytes do.
+    checksum of its own. What has to be unpickled is read whole, and only once its checksum holds. What is smaller than
+    1 MiB is read whole, too: a second request takes longer than such bytes do.
 
     Raises
     ------

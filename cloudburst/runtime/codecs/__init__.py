@@ -35,7 +35,19 @@ UNPICKLING = frozenset({"pickle"})
 RANGED = frozenset({"parquet"})
 """Those that read some columns and rows without the others: they have ``with_sums`` and ``decode_from``, too."""
 
-__all__ = ["LOCAL", "MODULES", "RANGED", "SHARED", "TOLD", "UNPICKLING", "codec", "decode", "decode_part", "encode", "with_sums"]
+__all__ = [
+    "LOCAL",
+    "MODULES",
+    "RANGED",
+    "SHARED",
+    "TOLD",
+    "UNPICKLING",
+    "codec",
+    "decode",
+    "decode_part",
+    "encode",
+    "with_sums",
+]
 
 _loaded: dict[str, Codec] = {}
 

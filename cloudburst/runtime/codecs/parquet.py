@@ -59,7 +59,7 @@ class ParquetCodec:
     def decode(
         self, data: memoryview, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
     ) -> object:
-        """The frame again, or those of these columns that it has, in its own order, and of these row groups the rows."""
+        """The frame again, or those of these columns that it has, in its own order, and the rows of these groups."""
         import pyarrow as pa
 
         return _read(pa.BufferReader(pa.py_buffer(data)), columns, groups)
@@ -242,7 +242,7 @@ def _index(table: Any, told: dict[str, Any], places: Any) -> Any:
     import pandas as pd
 
     name, dtype = told["name"], told["dtype"]
-    freq = told["freq"] if places is None else None
+    freq: Any = told["freq"] if places is None else None  # some of the rows have none
     if isinstance(dtype, list):
         start, stop, step = dtype
         labels = pd.RangeIndex(start, stop, step, name=name)

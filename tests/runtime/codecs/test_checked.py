@@ -64,7 +64,7 @@ def test_each_chunk_has_its_sum_in_the_file():
 
 
 def test_what_tells_them_is_as_long_for_any_number_of_columns_and_row_groups():
-    frame = pd.DataFrame(dict.fromkeys([f"c{number}" for number in range(1500)], [1.0]))
+    frame = pd.DataFrame({f"c{number}": [1.0] for number in range(1500)})
     parts, told = with_sums(CODEC.encode(frame))
     assert len(told) == len(SUMS) == TOLD
     assert len(open_checked(reader_of(b"".join(parts)), told).sums) == 1500 * 16
