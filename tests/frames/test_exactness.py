@@ -18,6 +18,7 @@ from tests.frames import harness
 from tests.frames.chains import Chain, chain
 from tests.frames.files import KINDS, POOL, SOURCES
 from tests.frames.harness import Outcome, alike, difference, plainly, reproduce, run
+from tests.frames.kept import KEPT
 from tests.frames.spelling import scope, spell
 
 pytestmark = pytest.mark.no_cover  # what it covers is covered by the tests of each part, and it takes twice as long
@@ -59,6 +60,13 @@ def test_random_pipelines_give_exactly_what_pandas_gives(first: int) -> None:
     assert tally.differing == [], told
 
 
+@pytest.mark.parametrize("first", PARTS)
+def test_random_pipelines_over_stored_results_give_exactly_what_pandas_gives(first: int) -> None:
+    tally = run(range(first, first + EACH // 2), KEPT)
+    told = "\n\n".join(reproduce(seed, KEPT) for seed in tally.differing[:SHOWN])
+    assert tally.differing == [], told
+
+
 def test_what_once_differed_does_no_more() -> None:
     assert run(ONCE_DIFFERENT).differing == []
 
@@ -70,6 +78,14 @@ def test_enough_is_left_unread_and_enough_raises() -> None:
     assert dropped >= 0.5
     assert raised >= 0.1
     assert len(tally.errors) >= 6
+
+
+def test_enough_of_stored_results_is_left_unread() -> None:
+    tally = run(range(2000, 2300), KEPT)
+    skipped, dropped, raised = tally.shares()
+    assert skipped >= 0.4
+    assert dropped >= 0.5
+    assert raised >= 0.05
 
 
 # ------------------------------------------------------------ the suite itself
@@ -106,6 +122,22 @@ def test_sources_are_of_every_kind() -> None:
     assert any(not frame.index.is_unique for frame in there)
     assert any(frame.empty for frame in there)
     assert 0 < len(frames) - len(there) < SOURCES / 8
+
+
+def test_stored_results_are_of_every_kind() -> None:
+    frames = [KEPT.source(number).frame for number in range(SOURCES)]
+    dtypes = {str(dtype).partition("[")[0] for frame in frames for dtype in frame.dtypes}
+    assert dtypes >= {"int64", "int32", "uint8", "float64", "float32", "bool", "str", "datetime64", "timedelta64"}
+    assert dtypes >= {"category", "Int64"}
+    assert {type(frame.index).__name__ for frame in frames} >= {"RangeIndex", "Index", "DatetimeIndex"}
+    assert any(getattr(frame.index, "freq", None) is not None for frame in frames)
+    assert any(isinstance(frame.index, pd.RangeIndex) and frame.index.step == -3 for frame in frames)
+    assert any(not frame.index.is_unique for frame in frames)
+    assert any(frame.attrs for frame in frames)
+    assert any(frame.columns.name for frame in frames)
+    assert any(frame.empty for frame in frames)
+    for number in range(0, SOURCES, 7):
+        alike(KEPT[number], KEPT.source(number).frame)
 
 
 def test_a_difference_is_seen_and_cut_down_to_the_op_that_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,13 +209,20 @@ def _read(
             chosen = frozenset(there if columns is None else columns)
             wanted = [name for name in there if name in chosen]
             stored = wanted if isinstance(told["index"]["dtype"], list) else [*wanted, INDEX]
+            read = _with_rows(file.metadata, groups)
             if reader is not None and trailer is not None:
-                fetch_checked(reader, trailer, [file.schema_arrow.names.index(name) for name in stored], groups)
-            table = file.read(columns=stored) if groups is None else file.read_row_groups(groups, columns=stored)
-            places = None if groups is None else _places(file.metadata, groups)
+                fetch_checked(reader, trailer, [file.schema_arrow.names.index(name) for name in stored], read)
+            table = file.read_row_groups(read, columns=stored)
+            places = None if groups is None else _places(file.metadata, read)
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:
         raise CodecError(f"A stored Parquet frame cannot be read: {error}.") from error
     return _frame(table, wanted, told, places)
+
+
+def _with_rows(metadata: Any, groups: Sequence[int] | None) -> list[int]:
+    """Row groups, but for one without rows: where its bytes are, Arrow itself does not know."""
+    numbers = range(metadata.num_row_groups) if groups is None else groups
+    return [number for number in numbers if metadata.row_group(number).num_rows]
 
 
 def _places(metadata: Any, groups: Sequence[int]) -> Any:

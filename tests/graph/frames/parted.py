@@ -23,6 +23,7 @@ from cloudburst.graph.nodes import (
     RowGroup,
     Sized,
     Source,
+    Stored,
 )
 from cloudburst.graph.walk import topological
 from tests.graph.frames.evaluation import value_of
@@ -76,14 +77,21 @@ class Parted:
         rows = len(self.frame) if groups is None else sum(self.sizes[group.number] for group in groups)
         return rows * len(self.columns if columns is None else columns)
 
+    def rows_of(self, numbers: Sequence[int]) -> list[int]:
+        """The places of the rows of some groups."""
+        starts = self.starts
+        return [row for number in numbers for row in range(starts[number], starts[number + 1])]
+
+    def read_stored(self, what: Stored) -> pd.DataFrame:
+        """What the codec gives: rows with the labels that they have among all."""
+        return self.frame.copy() if what.groups is None else self.frame.take(self.rows_of(what.groups))
+
     def read(self, what: Source) -> pd.DataFrame:
         """What a reader gives; of all rows where no groups are picked, and else with labels that are no range."""
         frame = self.frame if what.columns is None else self.frame[list(what.columns)]
         if what.groups is None:
             return frame.copy()
-        starts = self.starts
-        rows = [row for group in what.groups for row in range(starts[group.number], starts[group.number + 1])]
-        part = frame.iloc[rows]
+        part = frame.iloc[self.rows_of([group.number for group in what.groups])]
         return part.set_axis(pd.Index(np.asarray(part.index)), axis=0) if what.labels is not None else part
 
 
@@ -105,12 +113,21 @@ def source_of(parted: Parted, name: str = "a") -> tuple[Deferred[Any], Facts]:
     return wrap(node), Facts(sources={node.key: parted})
 
 
+def stored_of(parted: Parted, name: str = "a") -> tuple[Deferred[Any], Facts]:
+    """A handle on a stored result, and the facts of it."""
+    node = make(Stored(f"artifact of {name}", name.encode(), name))
+    return wrap(node), Facts(sources={node.key: parted})
+
+
 def evaluated(graph: Graph, parted: Parted) -> list[Any]:
     """The values of the roots; what a root raises in its place."""
     values: dict[bytes, Any] = {}
     for node in topological(graph.roots):
         if isinstance(node.what, Source):
             values[node.key] = parted.read(node.what)
+            continue
+        if isinstance(node.what, Stored):
+            values[node.key] = parted.read_stored(node.what)
             continue
         args = [values[arg.key] if type(arg) is Expr else arg for arg in node.args]
         raised = next((arg for arg in args if isinstance(arg, Raised)), None)
@@ -138,7 +155,8 @@ def _applied(node: Expr, args: list[Any]) -> Any:
 def _relabelled(value: Any, labels: Labels) -> Any:
     """The index that rows with these labels have when they are taken from all rows."""
     places = [(label - labels.start) // labels.step for label in value.index]
-    return value.set_axis(pd.RangeIndex(*labels).take(np.array(places, dtype=np.intp)), axis=0)
+    every = pd.RangeIndex(*labels, name=value.index.name)
+    return value.set_axis(every.take(np.array(places, dtype=np.intp)), axis=0)
 
 
 def assert_same(one: Any, other: Any) -> None:
