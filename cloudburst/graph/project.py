@@ -26,7 +26,8 @@ def project(graph: Graph, facts: Facts) -> Graph:
     >>> project(Graph.of((top,)), Facts()).nodes[0].what.columns
     ('x',)
     """
-    if not any(isinstance(node.what, Source) or node.key in facts.frames for node in graph.nodes):
+    known = facts.frames.keys() | facts.sources.keys()
+    if not any(isinstance(node.what, Source) or node.key in known for node in graph.nodes):
         return graph
     knowledge = known_values(graph, facts)
     sweep = _Sweep(graph, knowledge)

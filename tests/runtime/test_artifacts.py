@@ -460,12 +460,8 @@ def test_bytes_that_are_fetched_are_the_trailer_and_the_chunks(groups, columns, 
     artifact = in_groups(frame, store)
     metadata = pq.read_metadata(io.BytesIO(store._objects["a/0"]))
     names = [metadata.schema.column(number).name for number in range(metadata.num_columns)]
-    wanted = [
-        place for place, name in enumerate(names) if columns is None or name in columns or name == parquet.INDEX
-    ]
-    chunks = sum(
-        metadata.row_group(group).column(place).total_compressed_size for group in groups for place in wanted
-    )
+    wanted = [place for place, name in enumerate(names) if columns is None or name in columns or name == parquet.INDEX]
+    chunks = sum(metadata.row_group(group).column(place).total_compressed_size for group in groups for place in wanted)
     trailer = int.from_bytes(artifact.checksum[64:], "little")
     assert trailer == metadata.serialized_size + 8 + 16 * 5 * len(names)
     expected = rows_of(frame, groups)

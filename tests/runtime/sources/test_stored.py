@@ -127,7 +127,9 @@ def test_what_is_small_or_no_frame_or_ones_own_has_none():
     assert read_stored_facts(write(bytes(2 << 20), store, "a/2"), store) is None
     assert read_stored_facts(write([noise], store, "a/3", parts=True), store) is None
     own = MemoryStore()
-    assert read_stored_facts(write(pd.DataFrame({"r": np.random.default_rng(0).random(200_000)}), own, "a"), own) is None
+    assert (
+        read_stored_facts(write(pd.DataFrame({"r": np.random.default_rng(0).random(200_000)}), own, "a"), own) is None
+    )
     assert store.reads == []
 
 
