@@ -35,14 +35,24 @@ def cached() -> pd.DataFrame:
     return made()
 
 
-@cb.stage(reads={"frame": ["n"]})
+@cb.stage
 def fails(frame: pd.DataFrame) -> None:
     raise ValueError("no")
 
 
-@cb.stage(reads={"frame": ["n"]})
+@cb.stage
 def fails_too(frame: pd.DataFrame) -> None:
     raise ValueError("no")
+
+
+@cb.stage
+def numbers() -> pd.DataFrame:
+    return pd.DataFrame({"z": np.arange(ROWS)}, index=made().index)
+
+
+@cb.stage
+def others() -> pd.DataFrame:
+    return pd.DataFrame({"z": -np.arange(ROWS)}, index=made().index)
 
 
 @pytest.fixture
@@ -119,6 +129,7 @@ def test_a_persisted_value_of_a_store_of_ones_own_is_read_whole():
 
 def test_what_a_failed_run_left_of_some_columns_is_not_taken_for_the_whole(shared):
     some = large().loc[cached()["n"] < 5]  # a task of its own, which two others read by columns
+    one, two = some.assign(z=numbers()["z"])[["n", "z"]], some.assign(z=others()["z"])[["r", "z"]]
     with pytest.raises(ValueError, match="no"):
-        cb.compute(fails(some), fails_too(some))
+        cb.compute(fails(one), fails_too(two))
     assert_same(some.compute(), made()[:5])
