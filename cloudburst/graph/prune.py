@@ -43,9 +43,9 @@ def prune(graph: Graph, facts: Facts) -> Graph:
     pruned = _Rewriting(graph, lines, cuts).graph()
     now = dict(zip([node.key for node in graph.nodes if _is_leaf(node)], filter(_is_leaf, pruned.nodes), strict=True))
     already = {reading.key: reading for reading in graph.readings}
-    wanted = graph.wanted_of()
+    wanted = graph.wanted_of() if any(isinstance(node.what, Stored) for node in sources) else {}
     readings = tuple(
-        _reading(now[old.key], about.get(old.key), already.get(old.key), whys.get(old.key, ""), wanted[old.key])
+        _reading(now[old.key], about.get(old.key), already.get(old.key), whys.get(old.key, ""), wanted.get(old.key))
         for old in sources
     )
     return replace(pruned, readings=readings)
