@@ -133,7 +133,6 @@ def test_stored_results_are_of_every_kind() -> None:
     assert any(getattr(frame.index, "freq", None) is not None for frame in frames)
     assert any(isinstance(frame.index, pd.RangeIndex) and frame.index.step == -3 for frame in frames)
     assert any(not frame.index.is_unique for frame in frames)
-    assert any(frame.attrs for frame in frames)
     assert any(frame.columns.name for frame in frames)
     assert any(frame.empty for frame in frames)
     for number in range(0, SOURCES, 7):

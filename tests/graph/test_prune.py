@@ -25,6 +25,10 @@ from cloudburst.graph.graph import Graph
 from cloudburst.graph.nodes import File, Labels, Narrow, Relabel, RowGroup, Source, Stored
 from cloudburst.graph.project import project
 from cloudburst.graph.prune import prune
+from cloudburst.runtime import artifacts
+from cloudburst.runtime.stores.memory import MemoryStore
+from cloudburst.schemas import stored_facts
+from tests.frames.kept import stored as in_groups
 from tests.graph.frames.parted import DAY, Parted, assert_same, evaluated, sample, source_of, stored_of
 
 SIZES = (3, 3, 3, 3)
@@ -380,6 +384,22 @@ def test_labels_of_a_stored_result_are_those_of_all_rows(labels: pd.Index) -> No
     parted = Parted(sample().set_axis(labels, axis=0), SIZES)
     assert of_stored(lambda d: d[d.i > 7], parted) == (2, 3)
     assert of_stored(twice, parted) == ((0, 1) if isinstance(labels, pd.RangeIndex) else (0,))
+
+
+def test_attrs_and_the_name_of_the_columns_stay() -> None:
+    frame = sample()[[*"ifsbtm"]].rename_axis(columns="kind")
+    frame.attrs = {"unit": ["m"]}
+    store = MemoryStore(shared=True)
+    kept = wrap(make(Stored(in_groups(frame, store, "a/0", 3), b"kept", "kept")))
+    few = Graph.of((kept.query("i > 7")._expr,))
+    graph = prune(few, Facts(sources=stored_facts(few, store)))
+    [what] = [node.what for node in graph.nodes if isinstance(node.what, Stored)]
+    assert what.groups == (2, 3)
+    part = artifacts.read(what.artifact._replace(groups=what.groups), store)
+    [result] = evaluated(graph, Parted(frame, SIZES))
+    for one in (part, result):
+        assert one.attrs == {"unit": ["m"]}
+        assert one.columns.name == "kind"
 
 
 def test_a_stored_result_of_which_nothing_is_known_is_read_whole() -> None:
