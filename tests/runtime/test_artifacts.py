@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudburst.errors import ArgumentError, CodecError, NotFound, StoreError, Tampered, UsageError
@@ -174,6 +174,7 @@ def test_columns_are_read_without_the_others():
         assert len(store.reads) <= 2
 
 
+@settings(deadline=None)
 @given(
     columns=st.lists(st.sampled_from(list("abcdefgh")), unique=True), index=st.booleans(), worth=st.sampled_from([0, 1])
 )
@@ -449,6 +450,7 @@ def test_labels_with_a_frequency_lose_it_where_some_rows_are_read():
     assert list(part.index) == list(frame.index[8:16])
 
 
+@settings(deadline=None)
 @given(
     groups=st.sets(st.integers(0, 4)).map(lambda drawn: tuple(sorted(drawn))),
     columns=st.one_of(st.none(), st.lists(st.sampled_from([*KINDS, "lost"]), unique=True)),

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudburst.runtime.codecs.checked import chunks, fetch_checked, open_checked, with_sums
@@ -44,6 +44,7 @@ def reader_of(data: bytes, store: MemoryStore | None = None) -> RangeReader:
     return RangeReader(store, "file", len(data))
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, len(PLAIN)), max_size=20))
 def test_it_makes_no_difference_how_the_file_is_cut_in_parts(cuts):
     places = [0, *sorted(cuts), len(PLAIN)]
@@ -101,6 +102,7 @@ def test_what_was_checked_is_all_that_can_be_read(columns, groups):
                     reader.at(start, end)
 
 
+@settings(deadline=None)
 @given(place=st.integers(len(DATA) - LENGTH, len(DATA) - 1), bit=st.integers(0, 7))
 def test_a_trailer_of_which_one_bit_differs_is_not_parsed(place, bit):
     changed = bytearray(DATA)
