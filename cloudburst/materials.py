@@ -95,7 +95,7 @@ def _give(leaf: Expr, parts: bool, given: dict[tuple[bytes, bool], Artifact], st
         what = leaf.what
         assert isinstance(what, Literal | Stored)
         if store is None:
-            given[leaf.key, parts] = what.artifact if isinstance(what, Stored) else Artifact("given", b"", what.nbytes)
+            given[leaf.key, parts] = _named(what) if isinstance(what, Stored) else Artifact("given", b"", what.nbytes)
             return
         key = given_key(prefix, len(given))
         if isinstance(what, Stored):
@@ -104,13 +104,19 @@ def _give(leaf: Expr, parts: bool, given: dict[tuple[bytes, bool], Artifact], st
             given[leaf.key, parts] = _written(what, parts, store, key)
 
 
+def _named(what: Stored) -> Artifact:
+    """What is read of a stored value."""
+    artifact: Artifact = what.artifact
+    return artifact if what.groups is None else artifact._replace(groups=what.groups)
+
+
 def _stored(what: Stored, parts: bool, store: Store, key: str) -> Artifact:
     if what.store is not None and what.store.url != store.url:
         raise UsageError(
             f"{what.name} was persisted under another provider, whose store is {what.store.url}. "
             "Persist it again under the one that is current now."
         )
-    artifact: Artifact = what.artifact
+    artifact = _named(what)
     if parts and artifact.codec != artifacts.PARTS:
         return artifacts.write(artifacts.read(artifact, store), store, key, parts=True)
     return artifact

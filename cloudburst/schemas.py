@@ -11,11 +11,16 @@ from typing import Any
 from cloudburst.diagnosis import place_of
 from cloudburst.graph.expr import Expr
 from cloudburst.graph.facts import SourceFacts
+from cloudburst.graph.filtered import only_filtered
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.nodes import Call, Literal, Operator, Source, Stored
 from cloudburst.promises import promised_type
+from cloudburst.runtime.artifacts import trailer_told
+from cloudburst.runtime.protocols import Store
 from cloudburst.runtime.task import Origin
 from cloudburst.sources import facts_of
+
+_AT_ONCE = 8
 
 
 def source_facts(graph: Graph) -> dict[bytes, SourceFacts]:
@@ -30,6 +35,45 @@ def source_facts(graph: Graph) -> dict[bytes, SourceFacts]:
             if facts is not None:
                 found[node.key] = facts
     return found
+
+
+def stored_facts(graph: Graph, store: Store) -> dict[bytes, SourceFacts]:
+    """What the trailers of stored frames say, by the key of the node that reads them, where a filter may use it.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is stored already is read by leaves of it.
+    store : Store
+        That of the run.
+
+    Notes
+    -----
+    Each trailer is read by a request of its own, several at once, the first time that a process asks for it. One that
+    cannot be read, or is not what was written, is left out: the run will say what is wrong with it.
+    """
+    leaves = [node for node in graph.nodes if isinstance(node.what, Stored) and _lies_in_parts(node.what, store)]
+    filtered = only_filtered(graph) if leaves else ()
+    sought = [node for node in leaves if node.key in filtered]
+    if not sought:
+        return {}
+    from concurrent.futures import ThreadPoolExecutor
+
+    from cloudburst.runtime.sources import read_stored_facts
+
+    def facts_of_stored(node: Expr) -> SourceFacts | None:
+        what = node.what
+        assert isinstance(what, Stored)
+        return read_stored_facts(what.artifact, store)
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cloudburst-facts") as threads:
+        found = list(threads.map(facts_of_stored, sought))
+    return {node.key: facts for node, facts in zip(sought, found, strict=True) if facts is not None}
+
+
+def _lies_in_parts(what: Stored, store: Store) -> bool:
+    """Whether a stored value can be read in part, from this store."""
+    return bool(trailer_told(what.artifact)) and (what.store is None or what.store.url == store.url)
 
 
 def refuse_missing_columns(graph: Graph, sources: Mapping[bytes, SourceFacts]) -> None:

@@ -28,7 +28,7 @@ from cloudburst.runs import Run
 from cloudburst.runtime.layout import run_id, run_prefix
 from cloudburst.runtime.place import is_performing
 from cloudburst.runtime.task import Plan
-from cloudburst.schemas import known_frames, refuse_missing_columns, source_facts
+from cloudburst.schemas import known_frames, refuse_missing_columns, source_facts, stored_facts
 from cloudburst.shapes import Wanted, fetched, shape_of, taken_apart
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Prepared:
     graph: Graph
     grouping: Grouping
     prefix: str
-    extra: tuple[Expr, ...]
-    """Values to be kept that the user did not ask for: they are the last targets."""
+    extra: int
+    """How many of the targets, the last ones, are values to be kept that the user did not ask for."""
     why_not: dict[str, str]
     """By a function's name: why its results cannot be recognised by a later run."""
 
@@ -96,10 +96,13 @@ def _prepared(roots: Sequence[Expr], provider: Provider, name: str, optimized: b
         checked = settings.debugging()
         facts = Facts(captures.digests, captures.impure)
         graph = optimize(graph, facts, PASSES[:1], checked=checked)
+        facts = replace(facts, present=_present(graph, provider))
+        graph = _without_kept(optimize(graph, facts, PASSES[1:2], checked=checked), len(roots))
         sources = source_facts(graph)
         refuse_missing_columns(graph, sources)
-        facts = replace(facts, present=_present(graph, provider), sources=sources, frames=known_frames(graph))
-        graph = optimize(graph, facts, PASSES[1:], checked=checked)
+        sources |= stored_facts(graph, provider.store)
+        facts = replace(facts, sources=sources, frames=known_frames(graph))
+        graph = optimize(graph, facts, PASSES[2:], checked=checked)
     grouping = group(graph)
     plan = make_plan(
         graph,
@@ -108,7 +111,7 @@ def _prepared(roots: Sequence[Expr], provider: Provider, name: str, optimized: b
         name=name,
         default=provider.default_size,
     )
-    return Prepared(plan, graph, grouping, prefix, extra, captures.why_not)
+    return Prepared(plan, graph, grouping, prefix, len(graph.roots) - len(roots), captures.why_not)
 
 
 def submit(
@@ -209,7 +212,8 @@ def _start(
         if keep is not None:
             keep(outcome)
             return None
-        values = [read(artifact, store) for artifact in outcome.targets if artifact is not None]
+        asked = outcome.targets[: len(outcome.targets) - prepared.extra]
+        values = [read(artifact, store) for artifact in asked if artifact is not None]
         _clean_up(prepared.prefix, provider)
         return fetched(wanted, values)
 
@@ -287,6 +291,17 @@ def _present(graph: Graph, provider: Provider) -> dict[bytes, Any]:
     digests = graph.digests
     lasting = [digests[node.key] for node in graph.nodes if _is_cached(node) and node.key in digests]
     return provider.kept.among(digests.values(), lasting)
+
+
+def _without_kept(graph: Graph, asked: int) -> Graph:
+    """The graph without roots that were to be kept and are: what is read of them is what the pipeline uses."""
+    wanted, extra = graph.roots[:asked], graph.roots[asked:]
+    roots = (*wanted, *[root for root in extra if not isinstance(root.what, Stored)])
+    if len(roots) == len(graph.roots):
+        return graph
+    nodes = tuple(topological(roots))
+    digests = {node.key: graph.digests[node.key] for node in nodes if node.key in graph.digests}
+    return replace(graph, roots=roots, nodes=nodes, digests=digests)
 
 
 def _remember(prepared: Prepared, outcome: Outcome, provider: Provider) -> None:

@@ -392,6 +392,23 @@ def test_what_narrows_a_value_that_is_stored_anyway_reads_only_that_of_it() -> N
     assert plan.tasks[1].inputs == (Input(0, 0, ("a", "b")),)
 
 
+def test_a_value_that_may_lack_columns_is_not_named_as_the_whole() -> None:
+    frame, more = load(1), other(1)
+    both = merge(frame, more)
+    first, second = use(both), train(both)
+
+    def is_named(wanted: dict[tuple[Any, Any], str], *roots: Deferred[Any]) -> bool:
+        made = wanting(wanted, *roots).tasks[2]
+        assert made.stage_step is None
+        return made.outputs[0].digest is not None
+
+    of_both = {(first, both): "a", (second, both): "b"}
+    assert not is_named({(both, frame): "ab", **of_both}, first, second)
+    assert is_named(of_both, first, second), "it is made of all columns"
+    assert is_named({(both, frame): "ab", (first, both): "a"}, first, second), "somebody needs all of it"
+    assert is_named({(both, frame): "ab", **of_both}, first, second, both)
+
+
 def test_columns_that_are_read_make_no_difference_to_values() -> None:
     frame = pd.DataFrame({name: [1.5, 2.5] for name in "abcde"}, index=[3, 4])
     made = cb.stage(lambda: frame)()

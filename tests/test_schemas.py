@@ -7,8 +7,14 @@ import pytest
 
 import cloudburst as cb
 from cloudburst import pandas as cpd
+from cloudburst.deferred import wrap
+from cloudburst.graph.expr import make
 from cloudburst.graph.graph import Graph
-from cloudburst.schemas import known_frames, source_facts
+from cloudburst.graph.nodes import Stored
+from cloudburst.runtime.stores.local import LocalStore
+from cloudburst.runtime.stores.memory import MemoryStore
+from cloudburst.schemas import known_frames, source_facts, stored_facts
+from tests.frames.kept import stored as in_groups
 
 FRAME = pd.DataFrame({"region": ["north"], "amount": [1]})
 
@@ -64,3 +70,36 @@ def test_a_column_that_is_not_there_is_told_before_anything_is_started(tmp_path)
     with pytest.raises(KeyError) as told:
         read["x"].explain()
     assert "it has region, amount." in told.value.__notes__[0]
+
+
+def kept_in(store, key="a/0", of=None):
+    artifact = in_groups(pd.DataFrame({"amount": range(40), "region": "north"}), store, key, 10)
+    return wrap(make(Stored(artifact, key.encode(), "kept", of)))
+
+
+def test_trailers_tell_columns_and_row_groups_of_stored_frames():
+    store = MemoryStore(shared=True)
+    kept, more = kept_in(store), kept_in(store, "a/1", store)
+    facts = stored_facts(graph_of(kept[kept.amount > 30], more.query("amount > 30")), store)
+    assert facts.keys() == {kept._expr.key, more._expr.key}
+    assert [dict(one.columns) for one in facts.values()] == [{"amount": "int64", "region": "str"}] * 2
+    assert [len(one.groups) for one in facts.values()] == [4, 4]
+
+
+def test_trailers_are_not_read_where_no_filter_can_use_them():
+    class Untouched(MemoryStore):
+        def get(self, key, ranges=None):
+            raise AssertionError(key)
+
+    store = Untouched(shared=True)
+    kept = kept_in(store)
+    assert stored_facts(graph_of(kept), store) == {}
+    assert stored_facts(graph_of(kept.amount.sum()), store) == {}
+    assert stored_facts(graph_of(kept.query("amount > 30"), kept), store) == {}
+
+
+def test_what_is_small_or_lies_in_another_store_has_no_trailer_to_read(tmp_path):
+    store = MemoryStore(shared=True)
+    kept = kept_in(store, of=LocalStore(tmp_path, shared=True))
+    small = wrap(make(Stored(kept._expr.what.artifact._replace(checksum=bytes(32)), b"small", "small")))
+    assert stored_facts(graph_of(kept.query("amount > 30"), small.query("amount > 30")), store) == {}

@@ -15,8 +15,8 @@ class Facts:
 
     ``digests`` says for each function's identity what it captured, ``None`` where that has no digest; ``impure`` what
     it reaches that differs from call to call; ``present`` which values are stored already, by digest; ``sources`` what
-    is known of files, by the key of the node that reads them; ``frames`` which other nodes are known to be plain
-    DataFrames, by key, each with dtypes by column where these are known.
+    is known of files and of stored frames, by the key of the node that reads them; ``frames`` which other nodes are
+    known to be plain DataFrames, by key, each with dtypes by column where these are known.
     """
 
     digests: Mapping[bytes, bytes | None] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Merged(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What is read of a source, and of how much."""
+    """What is read of a source or a stored frame, and of how much."""
 
     key: bytes
     """Of the node that reads it."""
@@ -56,7 +56,7 @@ class Reading(NamedTuple):
 
 
 class SourceFacts(Protocol):
-    """What the footers of a source's files say. All of it is read before: asking does no I/O."""
+    """What the footers of a source's files say, or of a stored frame. All of it is read before: asking does no I/O."""
 
     @property
     def columns(self) -> Mapping[str, str]:

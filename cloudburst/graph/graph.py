@@ -25,6 +25,16 @@ class Graph:
     readings: tuple[Reading, ...] = ()
     """What is read of each source, for people."""
 
+    def wanted_of(self) -> dict[bytes, frozenset[str] | None]:
+        """By the key of a value: the columns that all its users need of it together, ``None`` where one needs all."""
+        found: dict[bytes, frozenset[str] | None] = dict.fromkeys((root.key for root in self.roots), None)
+        for node in self.nodes:
+            for child in node.children:
+                columns = self.wanted.get((node.key, child.key))
+                others = found.get(child.key, frozenset())
+                found[child.key] = None if columns is None or others is None else columns | others
+        return found
+
     @classmethod
     def of(cls, roots: tuple[Expr, ...]) -> Graph:
         """The graph beneath these roots, as it was written."""

@@ -223,11 +223,13 @@ class Stored:
     name: str
     store: Any = None
     """The store in which it lies; ``None`` for the store of the run."""
+    groups: tuple[int, ...] | None = None
+    """Read only the rows of these row groups, as a pass has found; ``None`` reads all."""
     pure = True
 
     @property
     def head(self) -> bytes:
-        return b"s" + self.written
+        return b"s" + self.written + (b"" if self.groups is None else encode(self.groups))
 
     @property
     def label(self) -> str:

@@ -11,7 +11,7 @@ from cloudburst.graph.frames.known import NOTHING, Known
 from cloudburst.graph.frames.rule import Needs, Wanted, union
 from cloudburst.graph.frames.rules import known_of, needs_of
 from cloudburst.graph.graph import Graph
-from cloudburst.graph.nodes import Narrow, Source
+from cloudburst.graph.nodes import Narrow, Source, Stored
 
 
 def project(graph: Graph, facts: Facts) -> Graph:
@@ -26,7 +26,8 @@ def project(graph: Graph, facts: Facts) -> Graph:
     >>> project(Graph.of((top,)), Facts()).nodes[0].what.columns
     ('x',)
     """
-    if not any(isinstance(node.what, Source) or node.key in facts.frames for node in graph.nodes):
+    known = facts.frames.keys() | facts.sources.keys()
+    if not any(isinstance(node.what, Source) or node.key in known for node in graph.nodes):
         return graph
     knowledge = known_values(graph, facts)
     sweep = _Sweep(graph, knowledge)
@@ -37,8 +38,8 @@ def known_values(graph: Graph, facts: Facts) -> dict[bytes, Known]:
     """What is known of every value of which something is."""
     knowledge: dict[bytes, Known] = {}
     for node in graph.nodes:
-        if isinstance(node.what, Source):
-            about = facts.sources.get(node.key)
+        about = facts.sources.get(node.key)
+        if about is not None or isinstance(node.what, Source):
             known = Known("frame") if about is None else Known("frame", about.columns, labels=about.levels)
         elif node.key in facts.frames:
             known = Known("frame", facts.frames[node.key])
@@ -101,7 +102,10 @@ class _Sweep:
 
 
 def _narrowed(graph: Graph, sweep: _Sweep, facts: Facts) -> Graph:
-    """The graph with narrower sources. What is made of a narrower value, and is not wanted whole, has no digest."""
+    """The graph with narrower sources. What is made of a narrower value, and is not wanted whole, has no digest.
+
+    A stored value is narrower only for those who read it so, as what another task has made is: see the planner.
+    """
     new: dict[bytes, Expr] = {}
     narrower: set[bytes] = set()
     nodes: list[Expr] = []
@@ -110,9 +114,9 @@ def _narrowed(graph: Graph, sweep: _Sweep, facts: Facts) -> Graph:
     for node in graph.nodes:
         what, wanted = node.what, sweep.wants.get(node.key)
         now = node
-        if isinstance(what, Source):
+        if isinstance(what, Source) or (isinstance(what, Stored) and node.key in facts.sources):
             columns = None if wanted is None else _to_read(wanted, facts, node)
-            if columns is not None:
+            if columns is not None and isinstance(what, Source):
                 now = make(replace(what, columns=columns), node.args, node.names, node.code, node.lasti)
                 narrower.add(node.key)
             why = sweep.whole.get(node.key, "") if columns is None and wanted is None else ""

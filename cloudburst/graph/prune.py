@@ -12,7 +12,7 @@ from cloudburst.graph.frames.clauses import NO_CLAUSES, Clauses, all_of, common
 from cloudburst.graph.frames.lineage import Line, Lines, lineage
 from cloudburst.graph.frames.predicates import EVERYWHERE
 from cloudburst.graph.graph import Graph
-from cloudburst.graph.nodes import Relabel, Source
+from cloudburst.graph.nodes import Relabel, Source, Stored
 
 
 def prune(graph: Graph, facts: Facts) -> Graph:
@@ -28,7 +28,7 @@ def prune(graph: Graph, facts: Facts) -> Graph:
     >>> prune(Graph.of((make(Operator("getitem"), (source, "x")),)), Facts()).readings[0].why_rows
     'what its row groups hold is not known'
     """
-    sources = [node for node in graph.nodes if isinstance(node.what, Source)]
+    sources = [node for node in graph.nodes if _is_read(node, facts)]
     if not sources:
         return graph
     about = {node.key: found for node in sources if (found := _facts_of(node, facts)) is not None}
@@ -45,13 +45,23 @@ def prune(graph: Graph, facts: Facts) -> Graph:
         else:
             whys[node.key] = cut
     pruned = _Rewriting(graph, lines, cuts).graph()
-    read = [node for node in pruned.nodes if isinstance(node.what, Source)]
+    now = dict(zip([node.key for node in graph.nodes if _is_leaf(node)], filter(_is_leaf, pruned.nodes), strict=True))
     already = {reading.key: reading for reading in graph.readings}
+    wanted = graph.wanted_of() if any(isinstance(node.what, Stored) for node in sources) else {}
     readings = tuple(
-        _reading(new, about.get(old.key), already.get(old.key), whys.get(old.key, ""))
-        for old, new in zip(sources, read, strict=True)
+        _reading(now[old.key], about.get(old.key), already.get(old.key), whys.get(old.key, ""), wanted.get(old.key))
+        for old in sources
     )
     return replace(pruned, readings=readings)
+
+
+def _is_leaf(node: Expr) -> bool:
+    return isinstance(node.what, Source | Stored)
+
+
+def _is_read(node: Expr, facts: Facts) -> bool:
+    """Whether a node reads a source, or a stored frame of which something is known."""
+    return isinstance(node.what, Source) or (isinstance(node.what, Stored) and node.key in facts.sources)
 
 
 def _facts_of(node: Expr, facts: Facts) -> SourceFacts | None:
@@ -117,15 +127,18 @@ class _Cut:
 def _cut(node: Expr, about: SourceFacts | None, sweep: _Sweep) -> _Cut | str:
     """What is read of a source, or why all of it is."""
     what = node.what
-    if about is None or not isinstance(what, Source) or what.groups is not None:
+    if about is None or not isinstance(what, Source | Stored) or what.groups is not None:
         return "what its row groups hold is not known"
     if about.all_rows:
         return about.all_rows
     every = (1 << len(about.groups)) - 1
     needed = sweep.needed.get(node.key, 0) & every
-    clauses = sweep.clauses.get(node.key, NO_CLAUSES)
+    clauses = NO_CLAUSES if isinstance(what, Stored) else sweep.clauses.get(node.key, NO_CLAUSES)
     if not every or (needed == every and not clauses):
         return _why_every_group(node, every, sweep)
+    groups = tuple(group for number, group in enumerate(about.groups) if needed >> number & 1)
+    if isinstance(what, Stored):
+        return _Cut(groups, (), about, every & ~needed, clauses)
     read = [name for name in about.columns if what.columns is None or name in what.columns]
     for name in read:
         why = about.skippable(name)
@@ -133,7 +146,6 @@ def _cut(node: Expr, about: SourceFacts | None, sweep: _Sweep) -> _Cut | str:
             why = f"whether a value of {name} is missing is not known"
         if why:
             return why
-    groups = tuple(group for number, group in enumerate(about.groups) if needed >> number & 1)
     return _Cut(groups, tuple(name for name in read if about.has_nulls(name)), about, every & ~needed, clauses)
 
 
@@ -195,6 +207,8 @@ class _Rewriting:
         if cut is not None and isinstance(what, Source):
             clauses = tuple(sorted(cut.clauses))
             what = replace(what, groups=cut.groups, labels=cut.about.labels, nullable=cut.nullable, clauses=clauses)
+        elif cut is not None and isinstance(what, Stored):
+            what = replace(what, groups=tuple(group.number for group in cut.groups))
         elif all(given[child.key] is child for child in node.children):
             return node
         args = tuple(given[arg.key] if type(arg) is Expr else arg for arg in node.args)
@@ -218,11 +232,14 @@ class _Rewriting:
         return wanted
 
 
-def _reading(node: Expr, about: SourceFacts | None, already: Reading | None, why: str) -> Reading:
-    """What is read of a source, and why all of its rows are."""
+def _reading(
+    node: Expr, about: SourceFacts | None, already: Reading | None, why: str, wanted: frozenset[str] | None
+) -> Reading:
+    """What is read of a source or a stored frame, and why all of its rows are."""
     what = node.what
-    assert isinstance(what, Source)
-    columns = None if what.columns is None else (len(what.columns), None if about is None else len(about.columns))
+    assert isinstance(what, Source | Stored)
+    names = what.columns if isinstance(what, Source) else wanted
+    columns = None if names is None else (len(names), None if about is None else len(about.columns))
     if already is not None:
         columns = already.columns
     why_columns = "" if already is None else already.why_columns
@@ -230,5 +247,10 @@ def _reading(node: Expr, about: SourceFacts | None, already: Reading | None, why
         return Reading(node.key, columns, None, None if already is None else already.nbytes, why_columns, why)
     of = len(about.groups)
     groups = (of if what.groups is None else len(what.groups), of)
-    nbytes = (about.nbytes(what.columns, what.groups), about.nbytes())
+    read = what.groups if isinstance(what, Source) else _by_number(about, what)
+    nbytes = (about.nbytes(names, read), about.nbytes())
     return Reading(node.key, columns, groups, nbytes, why_columns, why)
+
+
+def _by_number(about: SourceFacts, what: Stored) -> list[RowGroup] | None:
+    return None if what.groups is None else [about.groups[number] for number in what.groups]

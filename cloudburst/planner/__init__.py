@@ -119,7 +119,8 @@ def _task(index: int, draft: Draft, steps: Steps, wiring: Wiring, before: list[T
     head = draft.head
     keys = list(draft.outputs)
     outputs = [
-        Output(steps.slots[key], parts and not wiring.is_fan(head), wiring.digests.get(key)) for key, parts in keys
+        Output(steps.slots[key], parts and not wiring.is_fan(head), wiring.digest(key, steps.inputs))
+        for key, parts in keys
     ]
     stage_step = steps.stage_step
     if stage_step is not None and stage_step < len(steps.steps) - 1 and steps.fan is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cloudburst.graph.expr import Expr
@@ -29,6 +30,7 @@ class Wiring:
         self.group_of = grouping.group_of
         self.digests = graph.digests
         self.wanted = graph.wanted
+        self._wanted_of = graph.wanted_of() if graph.wanted else {}
         order = sorted(range(len(grouping.heads)), key=lambda number: self.place[grouping.heads[number].key])
         self.task_of = {number: index for index, number in enumerate(order)}
         self.drafts = [Draft(grouping.heads[number]) for number in order]
@@ -59,6 +61,11 @@ class Wiring:
 
     def is_fan(self, node: Expr) -> bool:
         return type(node.what) is Call and node.what.fans
+
+    def digest(self, key: bytes, inputs: Sequence[Input]) -> bytes | None:
+        """What names a value across runs: nothing where it may lack columns, as it is read by columns and so made."""
+        is_in_part = self._wanted_of.get(key) is not None and any(one.columns is not None for one in inputs)
+        return None if is_in_part else self.digests.get(key)
 
     def columns(self, reader: Expr, value: Expr) -> tuple[str, ...] | None:
         """The columns that a node needs of a value, ``None`` where it needs all."""

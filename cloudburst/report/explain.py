@@ -13,7 +13,7 @@ from cloudburst.graph.group import Grouping
 from cloudburst.graph.nodes import Build, Call, FunctionValue, Literal, Sized, Stored
 from cloudburst.report.amounts import at_most, counted, listed, often, times
 from cloudburst.report.outline import Row, outline
-from cloudburst.report.readings import readings_of, taken_in_part
+from cloudburst.report.readings import readings_of, stored_readings, taken_in_part
 from cloudburst.runtime.task import GIVEN, Plan
 
 MOST_LINES = 60
@@ -41,7 +41,7 @@ class Explanation:
     apart: tuple[str, ...]
     """Why ops have tasks of their own."""
     stored: tuple[str, ...]
-    """What is read from an earlier run."""
+    """What is read from an earlier run, and of how much where less than all is needed."""
     unrecognised: tuple[str, ...]
     """Functions whose results no later run can recognise, and why."""
     files: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Explanation:
             tasks=len(plan.tasks),
             merged=tuple(_merged(graph)),
             apart=tuple(_repeated(grouping.apart.values())),
-            stored=tuple(_repeated(node.what.label for node in graph.nodes if isinstance(node.what, Stored))),
+            stored=tuple(stored_readings(graph)),
             unrecognised=tuple([f"{name}: {why}" for name, why in why_not.items()]),
             files=tuple(readings_of(graph)),
             in_part=tuple(taken_in_part(plan, rows)),

@@ -1,15 +1,16 @@
-"""What is read of files and of other tasks' values, in words: how much of how much, and what stood in the way."""
+"""What is read of files and of values, in words: how much of how much, and what stood in the way."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from cloudburst.graph.facts import Reading
 from cloudburst.graph.frames.clauses import worded
 from cloudburst.graph.graph import Graph
-from cloudburst.graph.nodes import Source
-from cloudburst.report.amounts import counted, listed, volume
+from cloudburst.graph.nodes import Source, Stored
+from cloudburst.report.amounts import counted, listed, times, volume
 from cloudburst.report.outline import Row
 from cloudburst.runtime.task import GIVEN, Plan
 
@@ -34,6 +35,29 @@ def readings_of(graph: Graph) -> list[str]:
             if node.what.clauses:
                 sentences.append(f"  pandas gets rows where {' and '.join(map(worded, node.what.clauses))}")
     return sentences
+
+
+def stored_readings(graph: Graph) -> list[str]:
+    """A sentence for each value that lies in the store already, with how much is read of it where that is known.
+
+    >>> from cloudburst.graph.expr import make
+    >>> node = make(Stored(None, b"d", "clean"))
+    >>> reading = Reading(node.key, (2, 15), (1, 4), (700, 9000))
+    >>> stored_readings(Graph((node,), (node,))), stored_readings(Graph((node,), (node,), readings=(reading,)))
+    (['clean'], ['clean: 2 of 15 columns, 1 of 4 row groups, about 700 bytes of 8.79 KB'])
+    """
+    about = {reading.key: reading for reading in graph.readings}
+    sentences: list[str] = []
+    whole: Counter[str] = Counter()
+    for node in graph.nodes:
+        if isinstance(node.what, Stored):
+            reading = about.get(node.key)
+            if reading is None:
+                whole[node.what.label] += 1
+            else:
+                sentences.append(f"{node.what.label}: {_how_much(reading)}")
+                sentences += [f"  {why}" for why in (reading.why_columns, reading.why_rows) if why]
+    return [*[f"{label}{times(number)}" for label, number in whole.items()], *sentences]
 
 
 def taken_in_part(plan: Plan, rows: Sequence[Row]) -> list[str]:

@@ -24,7 +24,7 @@ _WHOLE = 32
 """Bytes of the checksum of all."""
 
 WORTH_RANGES = 1 << 20
-"""Bytes from which columns are read without the others."""
+"""Bytes from which columns and row groups are read without the others."""
 
 PARTS = "parts"
 """Codec name of a list that lies as one artifact an item."""
@@ -82,7 +82,7 @@ def write_encoded(codec: str, buffers: Sequence[Buffer], store: Store, key: str)
 
     >>> from cloudburst.runtime.stores.memory import MemoryStore
     >>> write_encoded("plain", [b"[1,2]"], MemoryStore(), "a/0")
-    Artifact(codec='plain', body=b'[1,2]', nbytes=5, checksum=None)
+    Artifact(codec='plain', body=b'[1,2]', nbytes=5, checksum=None, groups=None)
     """
     nbytes = sum(map(len, buffers))
     if nbytes <= SMALL:
@@ -90,15 +90,19 @@ def write_encoded(codec: str, buffers: Sequence[Buffer], store: Store, key: str)
     if not store.is_shared:
         store.put(key, buffers)
         return Artifact(codec, key, nbytes)
+    told = b""
+    if nbytes >= WORTH_RANGES:
+        buffers, told = codecs.with_sums(codec, buffers)
+        nbytes = sum(map(len, buffers))
     if nbytes < _WORTH_A_THREAD:
         store.put(key, buffers)
-        return Artifact(codec, key, nbytes, _checksums(codec, buffers, nbytes))
+        return Artifact(codec, key, nbytes, _checksum(buffers) + told)
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as thread:
-        checksum = thread.submit(_checksums, codec, buffers, nbytes)
+        checksum = thread.submit(_checksum, buffers)
         store.put(key, buffers)
-        return Artifact(codec, key, nbytes, checksum.result())
+        return Artifact(codec, key, nbytes, checksum.result() + told)
 
 
 def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None) -> object:
@@ -107,7 +111,7 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
     Parameters
     ----------
     artifact : Artifact
-        What :func:`write` gave.
+        What :func:`write` gave; with ``groups``, for a frame of which these row groups are to be read.
     store : Store
         Where it was written to.
     columns : sequence of str, optional
@@ -121,9 +125,9 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
 
     Notes
     -----
-    Columns of a large Parquet artifact of a shared store are read by ranges, and each is told by a checksum of its own.
-    What has to be unpickled is read whole, and only once its checksum holds. What is smaller than 1 MiB is read whole,
-    too: a second request takes longer than such bytes do.
+    Columns and row groups of a large Parquet artifact of a shared store are read by ranges, and each chunk is told by a
+    checksum of its own. What has to be unpickled is read whole, and only once its checksum holds. What is smaller than
+    1 MiB is read whole, too: a second request takes longer than such bytes do.
 
     Raises
     ------
@@ -134,14 +138,14 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
     CodecError
         If it cannot be read.
     """
-    codec, body, nbytes, checksum = artifact
+    codec, body, nbytes, checksum, groups = artifact
     if isinstance(body, tuple):
         return [read(part, store) for part in body]
     if isinstance(body, bytes):
-        return codecs.decode(codec, memoryview(body), columns)
-    if columns is not None and checksum is not None and (sums := checksum[_WHOLE:]):
+        return codecs.decode(codec, memoryview(body), columns, groups)
+    if (columns is not None or groups is not None) and (told := trailer_told(artifact)):
         try:
-            return codecs.decode_columns(codec, RangeReader(store, body, nbytes), columns, sums)
+            return codecs.decode_part(codec, RangeReader(store, body, nbytes), columns, groups, told)
         except NotAsWritten:
             raise _tampered(body, store) from None
     if store.is_shared and checksum is None and codec in codecs.UNPICKLING:
@@ -152,7 +156,17 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
     data = store.get(body)
     if checksum is not None and _checksum([data]) != checksum[:_WHOLE]:
         raise _tampered(body, store)
-    return codecs.decode(codec, data, columns)
+    return codecs.decode(codec, data, columns, groups)
+
+
+def trailer_told(artifact: Artifact) -> bytes:
+    """What tells the trailer of a large Parquet artifact, by which parts of it are read; empty for any other.
+
+    >>> trailer_told(Artifact("parquet", "a/0", 99, bytes(32)))
+    b''
+    """
+    told = (artifact.checksum or b"")[_WHOLE:]
+    return told if artifact.codec in codecs.RANGED and len(told) == codecs.TOLD else b""
 
 
 def _tampered(key: str, store: Store) -> Tampered:
@@ -160,12 +174,6 @@ def _tampered(key: str, store: Store) -> Tampered:
         f"{key} is not what was written: somebody else can write to {store.url}, and has. It is not read. "
         "See who may write there, remove it, and compute it again."
     )
-
-
-def _checksums(codec: str, buffers: Sequence[Buffer], nbytes: int) -> bytes:
-    """That of the whole, and of a large frame what tells its columns."""
-    whole = _checksum(buffers)
-    return whole + codecs.column_sums(codec, buffers) if nbytes >= WORTH_RANGES else whole
 
 
 def _checksum(buffers: Iterable[Buffer]) -> bytes:

@@ -113,6 +113,8 @@ class Journal(Protocol):
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"b": b64encode(value).decode("ascii")}
+    if isinstance(value, Artifact) and value.groups is None:
+        return [_plain(one) for one in value[:-1]]
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
     return value
@@ -133,9 +135,9 @@ def _event(name: str, *fields: Any) -> Event:
 
 
 def _artifact(fields: tuple[Any, ...]) -> Artifact:
-    codec, body, nbytes, checksum = fields
+    codec, body, *others = fields
     made = tuple([_artifact(part) for part in body]) if isinstance(body, tuple) else body
-    return Artifact(codec, made, nbytes, checksum)
+    return Artifact(codec, made, *others)
 
 
 def _value(value: Any) -> Any:

@@ -92,7 +92,7 @@ def stored(artifacts: Iterable[Artifact]) -> Iterator[Artifact]:
 
     >>> parts = Artifact("parts", (Artifact("pickle", "a/0", 9), Artifact("pickle", b"small", 5)), 14)
     >>> list(stored([parts]))
-    [Artifact(codec='pickle', body='a/0', nbytes=9, checksum=None)]
+    [Artifact(codec='pickle', body='a/0', nbytes=9, checksum=None, groups=None)]
     """
     waiting = list(artifacts)
     waiting.reverse()

@@ -39,7 +39,10 @@ class Artifact(NamedTuple):
     """Size in bytes of the encoded value, of all parts together."""
     checksum: bytes | None = None
     """SHA-256 of what lies under the key, where others than this user could have changed it. Behind these 32 bytes may
-    stand what tells some columns of it (see ``codecs.column_sums``)."""
+    stand what tells parts of it (see ``codecs.with_sums``)."""
+    groups: tuple[int, ...] | None = None
+    """Read only the rows of these row groups; ``None`` is all. What a worker has stored is never told so: this is asked
+    of a value that lies there already."""
 
 
 class Awaited(NamedTuple):

@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from tests.frames.files import POOL, SOURCES, Written
+from tests.frames.files import POOL, SOURCES, Pool, Written
 from tests.frames.filters import Here, filtered
+from tests.frames.kept import KEPT, Kept
 from tests.frames.ops import FRAME_OPS, ROW_WISE, Op, assign, evaluated, final, joined, pick_wrong, series, types
 from tests.frames.spelling import scope
 
@@ -60,7 +61,8 @@ class Chain:
 @dataclass
 class _Growing:
     rng: random.Random
-    names: dict[str, Any] = field(default_factory=lambda: scope(pd, F=POOL))
+    pool: Pool | Kept = POOL
+    names: dict[str, Any] = field(default_factory=lambda: scope(pd, F=POOL, S=KEPT))
     lines: list[tuple[str, str]] = field(default_factory=list)
     error: BaseException | None = None
     in_order: list[str] = field(default_factory=list)
@@ -79,7 +81,7 @@ class _Growing:
     def read(self, source: Written) -> str:
         self.in_order += source.sorted
         if source.frame is not None:
-            return self._put(source.text, source.frame)
+            return self._put(source.text, source.frame if self.pool is POOL else self.pool[source.number])
         try:
             eval(source.text, self.names)
         except Exception as error:
@@ -135,10 +137,10 @@ def _is_too_much(value: Any) -> bool:
     return type(value).__module__.startswith("pandas.core") and not isinstance(value, pd.Index)
 
 
-def chain(seed: int) -> Chain:
-    """The program of a seed, and what plain pandas makes of it."""
+def chain(seed: int, pool: Pool | Kept = POOL) -> Chain:
+    """The program of a seed, and what plain pandas makes of it; it begins with files, or with what is stored."""
     rng = random.Random(seed)
-    growing = _Growing(rng)
+    growing = _Growing(rng, pool)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _grow(growing, rng)
@@ -156,12 +158,12 @@ def _grow(growing: _Growing, rng: random.Random) -> None:
     numbers = [rng.randrange(SOURCES) for _ in range(rng.choice([1, 1, 1, 1, 1, 1, 2, 2, 3]))]
     is_promising = rng.random() < 0.7  # there is something to skip, and not much that is in the way of it
     if is_promising:
-        numbers = [_promising(rng, number) for number in numbers[:2]]
+        numbers = [_promising(rng, number, growing.pool) for number in numbers[:2]]
     elif rng.random() < 0.5:  # what cannot be read leaves nothing to look at
-        numbers = [number for number in numbers if POOL.source(number).frame is not None] or [0]
-    sources = [growing.read(POOL.source(number)) for number in dict.fromkeys(numbers)]
+        numbers = [number for number in numbers if growing.pool.source(number).frame is not None] or [0]
+    sources = [growing.read(growing.pool.source(number)) for number in dict.fromkeys(numbers)]
     if growing.error is not None:
-        sources = [name for name in sources if POOL.source(_number(growing, name)).frame is None][:1]
+        sources = [name for name in sources if growing.pool.source(_number(growing, name)).frame is None][:1]
     branches = []
     for source in sources:
         name = source
@@ -196,10 +198,10 @@ def _end_in_a_column(growing: _Growing) -> None:
             growing.add(f"{name}[[{labels[0]!r}]]")
 
 
-def _promising(rng: random.Random, number: int) -> int:
+def _promising(rng: random.Random, number: int, pool: Pool | Kept) -> int:
     """The number of a source with columns in order, in several row groups."""
     for _ in range(20):
-        source = POOL.source(number)
+        source = pool.source(number)
         if _is_plain(source) and source.sorted and len(source.frame) > 7 and source.frame.index.nlevels == 1:
             return number
         number = rng.randrange(SOURCES)
@@ -219,7 +221,7 @@ def _filtered(growing: _Growing, name: str, most: float = 1) -> str:
 
 def _number(growing: _Growing, name: str) -> int:
     text = dict(growing.lines)[name]
-    return int(re.search(r"F\[(\d+)\]", text)[1])  # type: ignore[index]
+    return int(re.search(r"[FS]\[(\d+)\]", text)[1])  # type: ignore[index]
 
 
 def _wrong(growing: _Growing, name: str) -> str:
@@ -251,19 +253,19 @@ def _next(growing: _Growing, name: str, branches: list[str]) -> str:
 _CAN_FAIL: list[Op] = [assign, types, evaluated]
 
 
-def aimed(seed: int, op: Op) -> Chain | None:
+def aimed(seed: int, op: Op, pool: Pool | Kept = POOL) -> Chain | None:
     """A short program around one op: a file is read, sometimes filtered, the op is applied, and few columns are used.
 
     ``None`` where the op fits nothing that was drawn.
     """
     rng = random.Random(f"aimed {seed}")
-    growing = _Growing(rng)
-    numbers = [number for number in rng.sample(range(SOURCES), 6) if _is_plain(POOL.source(number))]
+    growing = _Growing(rng, pool)
+    numbers = [number for number in rng.sample(range(SOURCES), 6) if _is_plain(pool.source(number))]
     if len(numbers) < 2:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        first, other = growing.read(POOL.source(numbers[0])), growing.read(POOL.source(numbers[1]))
+        first, other = growing.read(pool.source(numbers[0])), growing.read(pool.source(numbers[1]))
         value: str | None = _filtered(growing, first) if rng.random() < 0.3 else first
         if not isinstance(growing.names[value or first], pd.DataFrame):
             value = first
@@ -284,4 +286,5 @@ def aimed(seed: int, op: Op) -> Chain | None:
 
 
 def _is_plain(source: Written) -> bool:
-    return source.text == f"pd.read_parquet(F[{source.number}])" and source.frame is not None and len(source.frame) > 3
+    texts = (f"pd.read_parquet(F[{source.number}])", f"S[{source.number}]")
+    return source.text in texts and source.frame is not None and len(source.frame) > 3

@@ -19,7 +19,7 @@ from cloudburst.graph.expr import Expr
 from cloudburst.graph.facts import Facts
 from cloudburst.graph.graph import Graph
 from cloudburst.graph.group import group
-from cloudburst.graph.nodes import Call, FunctionValue, Source
+from cloudburst.graph.nodes import Call, FunctionValue, Source, Stored
 from cloudburst.graph.optimize import PASSES, optimize
 from cloudburst.graph.walk import topological
 from cloudburst.keys import digest
@@ -32,10 +32,11 @@ from cloudburst.runtime.protocols import Assignment
 from cloudburst.runtime.steps import perform
 from cloudburst.runtime.stores.memory import MemoryStore
 from cloudburst.runtime.task import GIVEN, Artifact, TaskId
-from cloudburst.schemas import known_frames, source_facts
+from cloudburst.schemas import known_frames, source_facts, stored_facts
 from tests.contracts.equality import assert_same
 from tests.frames.chains import Chain, chain
-from tests.frames.files import POOL
+from tests.frames.files import POOL, Pool
+from tests.frames.kept import KEPT, Kept
 from tests.frames.spelling import scope
 
 
@@ -55,7 +56,7 @@ class Outcome(NamedTuple):
 
 def plainly(program: Chain) -> Outcome:
     """Run a program in plain pandas."""
-    names = scope(pd, F=POOL)
+    names = scope(pd, F=POOL, S=KEPT)
     try:
         exec(program.text, names)
     except Exception as error:
@@ -65,7 +66,7 @@ def plainly(program: Chain) -> Outcome:
 
 def deferred(program: Chain) -> Outcome:
     """Run a program deferred and optimized, in this process."""
-    names = scope(cpd, F=POOL)
+    names = scope(cpd, F=POOL, S=KEPT.deferred)
     try:
         exec(program.text, names)
     except Exception as error:
@@ -77,8 +78,11 @@ def deferred(program: Chain) -> Outcome:
         graph, captures, functions = optimized(result._expr)
     except Exception:
         return Outcome(error="planning", told=traceback.format_exc(limit=-4))
-    sources = [node.what for node in graph.nodes if isinstance(node.what, Source)]
-    dropped = any(what.columns is not None for what in sources)
+    leaves = [node for node in graph.nodes if isinstance(node.what, Source | Stored)]
+    wanted = graph.wanted_of()
+    dropped = any(
+        (node.what.columns if isinstance(node.what, Source) else wanted[node.key]) is not None for node in leaves
+    )
     skipped = any(one.groups is not None and one.groups[0] < one.groups[1] for one in graph.readings)
     outcome = _performed(graph, captures, functions)
     return outcome._replace(dropped=dropped, skipped=skipped)
@@ -93,14 +97,15 @@ def optimized(root: Expr) -> tuple[Graph, Captures, dict[str, Any]]:
     }
     digests = {identity: digest(b"captured", identity) for identity in found}
     graph = optimize(Graph.of((root,)), Facts(digests), PASSES[:1], checked=True)
-    facts = replace(Facts(digests), sources=source_facts(graph), frames=known_frames(graph))
+    sources = source_facts(graph) | stored_facts(graph, KEPT.store)
+    facts = replace(Facts(digests), sources=sources, frames=known_frames(graph))
     graph = optimize(graph, facts, PASSES[1:], checked=True)
     captures = Captures({one: Captured(b"", written, "", frozenset()) for one, written in digests.items()}, {})
     return graph, captures, {digests[identity].hex(): function for identity, function in found.items()}
 
 
 def _performed(graph: Graph, captures: Captures, functions: dict[str, Any]) -> Outcome:
-    store = MemoryStore()
+    store = KEPT.store if any(isinstance(node.what, Stored) for node in graph.nodes) else MemoryStore()
     plan = make_plan(graph, group(graph), materials(graph, captures, store, "runs/test"), name="test")
     made: list[tuple[Artifact, ...]] = []
     for task in plan.tasks:
@@ -109,7 +114,7 @@ def _performed(graph: Graph, captures: Captures, functions: dict[str, Any]) -> O
         )
         prefix = f"runs/test/a/{task.index}"
         one = Assignment(TaskId(task.index, -1), 1, task.steps, inputs, task.outputs, prefix, None, task.stage_step)
-        record = perform(one, functions, store)
+        record = perform(one._replace(columns=task.columns), functions, store)
         if record.failure is not None:
             return _failed(record.failure)
         made.append(record.artifacts)
@@ -225,11 +230,11 @@ class Tally:
         return tuple(count / max(self.chains, 1) for count in (self.skipped, self.dropped, self.raised))  # type: ignore[return-value]
 
 
-def run(seeds: Iterable[int]) -> Tally:
+def run(seeds: Iterable[int], pool: Pool | Kept = POOL) -> Tally:
     """Run the programs of these seeds both ways."""
     tally = Tally()
     for seed in seeds:
-        outcome, told = compare(seed)
+        outcome, told = compare(seed, pool)
         tally.chains += 1
         tally.dropped += outcome.dropped
         tally.skipped += outcome.skipped
@@ -241,9 +246,9 @@ def run(seeds: Iterable[int]) -> Tally:
     return tally
 
 
-def compare(seed: int) -> tuple[Outcome, str]:
+def compare(seed: int, pool: Pool | Kept = POOL) -> tuple[Outcome, str]:
     """What the deferred program of a seed came to, and how that differs from plain pandas."""
-    return compared(chain(seed))
+    return compared(chain(seed, pool))
 
 
 def compared(program: Chain) -> tuple[Outcome, str]:
@@ -262,14 +267,14 @@ def differs(program: Chain) -> str:
         return difference(plainly(program), deferred(program))
 
 
-def reproduce(seed: int) -> str:
+def reproduce(seed: int, pool: Pool | Kept = POOL) -> str:
     """The shortest program that still differs as that of the seed does, and how; empty where it does not.
 
     Examples
     --------
     ``print(reproduce(17))``
     """
-    program = chain(seed)
+    program = chain(seed, pool)
     told = differs(program)
     if not told:
         return ""

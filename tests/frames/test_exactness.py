@@ -18,6 +18,7 @@ from tests.frames import harness
 from tests.frames.chains import Chain, aimed, chain
 from tests.frames.files import KINDS, POOL, SOURCES
 from tests.frames.harness import Outcome, alike, compared, difference, plainly, reproduce, run
+from tests.frames.kept import KEPT
 from tests.frames.ops import Op, beside_itself, spelled_otherwise
 from tests.frames.spelling import scope, spell
 
@@ -60,19 +61,26 @@ def test_random_pipelines_give_exactly_what_pandas_gives(first: int) -> None:
     assert tally.differing == [], told
 
 
+@pytest.mark.parametrize("first", PARTS)
+def test_random_pipelines_over_stored_results_give_exactly_what_pandas_gives(first: int) -> None:
+    tally = run(range(first, first + EACH // 2), KEPT)
+    told = "\n\n".join(reproduce(seed, KEPT) for seed in tally.differing[:SHOWN])
+    assert tally.differing == [], told
+
+
 def test_what_once_differed_does_no_more() -> None:
     assert run(ONCE_DIFFERENT).differing == []
 
 
-@pytest.mark.parametrize("op", [spelled_otherwise, beside_itself])
+@pytest.mark.parametrize(("op", "share"), [(spelled_otherwise, 0.3), (beside_itself, 0.05)])
 @pytest.mark.parametrize("first", range(0, max(CHAINS // 5, EACH), EACH))
-def test_random_pipelines_around_an_op_give_exactly_what_pandas_gives(first: int, op: Op) -> None:
+def test_random_pipelines_around_an_op_give_exactly_what_pandas_gives(first: int, op: Op, share: float) -> None:
     programs = [program for seed in range(first, first + EACH) if (program := aimed(seed, op)) is not None]
     compared_with = [(program, *compared(program)) for program in programs]
     told = [f"{program.text}\n{difference}" for program, _, difference in compared_with if difference]
     assert told == [], "\n\n".join(told[:SHOWN])
     narrowed = sum(outcome.dropped for _, outcome, _ in compared_with)
-    assert narrowed > 0.2 * len(programs), f"{narrowed} of {len(programs)} read fewer columns"
+    assert narrowed > share * len(programs), f"{narrowed} of {len(programs)} read fewer columns"
 
 
 def test_enough_is_left_unread_and_enough_raises() -> None:
@@ -82,6 +90,14 @@ def test_enough_is_left_unread_and_enough_raises() -> None:
     assert dropped >= 0.5
     assert raised >= 0.1
     assert len(tally.errors) >= 6
+
+
+def test_enough_of_stored_results_is_left_unread() -> None:
+    tally = run(range(2000, 2300), KEPT)
+    skipped, dropped, raised = tally.shares()
+    assert skipped >= 0.4
+    assert dropped >= 0.5
+    assert raised >= 0.05
 
 
 # ------------------------------------------------------------ the suite itself
@@ -118,6 +134,21 @@ def test_sources_are_of_every_kind() -> None:
     assert any(not frame.index.is_unique for frame in there)
     assert any(frame.empty for frame in there)
     assert 0 < len(frames) - len(there) < SOURCES / 8
+
+
+def test_stored_results_are_of_every_kind() -> None:
+    frames = [KEPT.source(number).frame for number in range(SOURCES)]
+    dtypes = {str(dtype).partition("[")[0] for frame in frames for dtype in frame.dtypes}
+    assert dtypes >= {"int64", "int32", "uint8", "float64", "float32", "bool", "str", "datetime64", "timedelta64"}
+    assert dtypes >= {"category", "Int64"}
+    assert {type(frame.index).__name__ for frame in frames} >= {"RangeIndex", "Index", "DatetimeIndex"}
+    assert any(getattr(frame.index, "freq", None) is not None for frame in frames)
+    assert any(isinstance(frame.index, pd.RangeIndex) and frame.index.step == -3 for frame in frames)
+    assert any(not frame.index.is_unique for frame in frames)
+    assert any(frame.columns.name for frame in frames)
+    assert any(frame.empty for frame in frames)
+    for number in range(0, SOURCES, 7):
+        alike(KEPT[number], KEPT.source(number).frame)
 
 
 def test_a_difference_is_seen_and_cut_down_to_the_op_that_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:

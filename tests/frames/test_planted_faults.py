@@ -17,10 +17,13 @@ from cloudburst.graph.frames import clauses, columns, predicates, rules
 from cloudburst.graph.frames.predicates import Truth
 from cloudburst.graph.frames.rule import Rule
 from cloudburst.graph.nodes import Relabel
+from cloudburst.runtime.codecs import parquet
+from cloudburst.runtime.sources import StoredFacts
 from cloudburst.runtime.sources import clauses as reading
 from tests.frames.chains import Chain, aimed
 from tests.frames.filters import Here, a_column, filtered, is_numeric
 from tests.frames.harness import compared
+from tests.frames.kept import KEPT
 from tests.frames.ops import FRAME_OPS, Op, some_columns, spelled_otherwise
 from tests.frames.spelling import spell
 
@@ -224,5 +227,21 @@ def test_a_fault_in_skipping_rows_is_noticed(fault: str, monkeypatch: pytest.Mon
     assert noticed(aimed(seed, filtered) for seed in range(1500))
 
 
+OF_STORED: dict[str, Patch] = {
+    "a group is lost": FAULTS["a group is lost"],
+    "labels begin elsewhere": FAULTS["labels begin elsewhere"],
+    "labels are those of what is read": lambda monkeypatch: monkeypatch.setattr(parquet, "_places", lambda *_: None),
+    "missing values fulfil no `not`": FAULTS["missing values fulfil no `not`"],
+    "a frequency is no reason": lambda monkeypatch: monkeypatch.setattr(StoredFacts, "all_rows", ""),
+}
+
+
+@pytest.mark.parametrize("fault", OF_STORED)
+def test_a_fault_in_skipping_rows_of_stored_results_is_noticed(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    OF_STORED[fault](monkeypatch)
+    assert noticed(aimed(seed, filtered, KEPT) for seed in range(600))
+
+
 def test_without_a_fault_nothing_is_noticed() -> None:
     assert not noticed(aimed(seed, filtered) for seed in range(PROGRAMS))
+    assert not noticed(aimed(seed, filtered, KEPT) for seed in range(PROGRAMS))

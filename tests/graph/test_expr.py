@@ -39,6 +39,7 @@ KINDS = [
     FunctionValue(len, "len", b"len"),
     Sized(Policy()),
     Stored("artifact", b"w", "kept"),
+    Stored("artifact", b"w", "kept", None, (0, 2)),
     neg(1),
 ]
 
@@ -53,6 +54,13 @@ def test_no_field_can_be_changed(record: Any) -> None:
     with pytest.raises((AttributeError, TypeError)):
         record.something_new = 1
     assert not hasattr(record, "__dict__")
+
+
+def test_a_stored_value_that_is_read_in_part_is_another_one() -> None:
+    whole = Stored("artifact", b"w", "kept")
+    parts = [dataclasses.replace(whole, groups=groups) for groups in (None, (), (0,), (1,), (0, 1))]
+    assert len({make(what).key for what in parts}) == 5
+    assert make(parts[0]) == make(whole)
 
 
 def test_equality_and_hash_are_the_key() -> None:

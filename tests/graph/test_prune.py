@@ -22,10 +22,14 @@ from cloudburst.graph.expr import make
 from cloudburst.graph.facts import Facts
 from cloudburst.graph.frames import lineage
 from cloudburst.graph.graph import Graph
-from cloudburst.graph.nodes import File, Labels, Narrow, Relabel, RowGroup, Source
+from cloudburst.graph.nodes import File, Labels, Narrow, Relabel, RowGroup, Source, Stored
 from cloudburst.graph.project import project
 from cloudburst.graph.prune import prune
-from tests.graph.frames.parted import DAY, Parted, assert_same, evaluated, sample, source_of
+from cloudburst.runtime import artifacts
+from cloudburst.runtime.stores.memory import MemoryStore
+from cloudburst.schemas import stored_facts
+from tests.frames.kept import stored as in_groups
+from tests.graph.frames.parted import DAY, Parted, assert_same, evaluated, sample, source_of, stored_of
 
 SIZES = (3, 3, 3, 3)
 count_rows = cb.defer(len)
@@ -400,6 +404,101 @@ def test_a_chain_of_thousands_of_filters_is_linear_and_does_not_recurse() -> Non
         d = d[d.i > number / 300]
     graph = optimized(d, facts=facts)
     assert read(graph) == [3]
+
+
+# ---------------------------------------------------------------- stored results
+
+
+def of_stored(make_one: Callable[[Any], Any], parted: Parted) -> tuple[int, ...] | None:
+    """What is read for a pipeline over a stored result, whose result must be what it is of all rows."""
+    d, facts = stored_of(parted)
+    made = make_one(d)
+    roots = made if isinstance(made, tuple) else (made,)
+    before = Graph.of(tuple(root._expr for root in roots))
+    graph = prune(project(before, facts), facts)
+    check(graph, "prune")
+    for one, other in zip(evaluated(before, parted), evaluated(graph, parted), strict=True):
+        assert_same(one, other)
+    [groups] = [node.what.groups for node in graph.nodes if isinstance(node.what, Stored)]
+    return groups
+
+
+@pytest.mark.parametrize("name", PRUNED)
+def test_row_groups_of_a_stored_result_are_skipped_below_a_filter(name: str) -> None:
+    make_one, groups = PRUNED[name]
+    assert of_stored(make_one, Parted(sample(), SIZES)) == tuple(groups)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_stored_result_is_read_whole_where_something_needs_it(name: str) -> None:
+    assert of_stored(WHOLE[name], Parted(sample(), SIZES)) is None
+
+
+@pytest.mark.parametrize("labels", [pd.RangeIndex(10, -14, -2, name="r"), pd.Index(list("aabbccddeeff"), name="k")])
+def test_labels_of_a_stored_result_are_those_of_all_rows(labels: pd.Index) -> None:
+    parted = Parted(sample().set_axis(labels, axis=0), SIZES)
+    assert of_stored(lambda d: d[d.i > 7], parted) == (2, 3)
+    assert of_stored(twice, parted) == ((0, 1) if isinstance(labels, pd.RangeIndex) else (0,))
+
+
+def test_attrs_and_the_name_of_the_columns_stay() -> None:
+    frame = sample()[[*"ifsbtm"]].rename_axis(columns="kind")
+    frame.attrs = {"unit": ["m"]}
+    store = MemoryStore(shared=True)
+    kept = wrap(make(Stored(in_groups(frame, store, "a/0", 3), b"kept", "kept")))
+    few = Graph.of((kept.query("i > 7")._expr,))
+    graph = prune(few, Facts(sources=stored_facts(few, store)))
+    [what] = [node.what for node in graph.nodes if isinstance(node.what, Stored)]
+    assert what.groups == (2, 3)
+    part = artifacts.read(what.artifact._replace(groups=what.groups), store)
+    [result] = evaluated(graph, Parted(frame, SIZES))
+    for one in (part, result):
+        assert one.attrs == {"unit": ["m"]}
+        assert one.columns.name == "kind"
+
+
+def test_a_stored_result_of_which_nothing_is_known_is_read_whole() -> None:
+    d, _ = stored_of(Parted(sample(), SIZES))
+    graph = Graph.of((d[d.i > 7]._expr,))
+    assert prune(graph, Facts()) is graph
+
+
+def test_a_stored_result_whose_rows_may_not_be_skipped_says_so() -> None:
+    d, facts = stored_of(Parted(sample(), SIZES, all_rows="its row labels have a frequency"))
+    assert why(d[d.i > 7], facts) == "its row labels have a frequency"
+
+
+def test_a_stored_result_that_lacks_rows_has_no_digest() -> None:
+    d, facts = stored_of(Parted(sample(), SIZES))
+    kept = d[d.i > 7]
+    graph = Graph.of((kept._expr,))
+    pruned = prune(replace(graph, digests={node.key: node.key for node in graph.nodes}), facts)
+    assert pruned.digests == {pruned.roots[0].key: kept._expr.key}
+
+
+def test_what_is_read_of_a_stored_result_is_told() -> None:
+    d, facts = stored_of(Parted(sample(), SIZES))
+    root = d[d.i > 7].f._expr
+    graph = prune(project(Graph.of((root,)), facts), facts)
+    [leaf] = [node for node in graph.nodes if isinstance(node.what, Stored)]
+    [reading] = graph.readings
+    assert reading == (leaf.key, (2, 7), (2, 4), (12, 84), "", "")
+    whole = prune(project(Graph.of((d._expr,)), facts), facts)
+    assert whole.readings[0][1:] == ((7, 7), (4, 4), (84, 84), "it is asked for whole", "every row is asked for")
+
+
+def test_files_and_stored_results_are_told_apart() -> None:
+    parted = Parted(sample(), SIZES)
+    file, facts = source_of(parted)
+    result, others = stored_of(parted)
+    unknown = wrap(make(Stored("artifact", b"unknown", "unknown")))
+    facts = Facts(sources={**facts.sources, **others.sources})
+    joined = result[result.i > 7].merge(file[file.i < 2], on="i").merge(unknown[unknown.i > 3], on="i")
+    graph = optimized(joined, facts=facts)
+    groups = {node.what.label: node.what.groups for node in graph.nodes if isinstance(node.what, Source | Stored)}
+    assert groups == {"read_parquet": (RowGroup(0, 0, 0),), "a": (2, 3), "unknown": None}
+    named = {node.key: node.what.label for node in graph.nodes}
+    assert sorted(named[reading.key] for reading in graph.readings) == ["a", "read_parquet"]
 
 
 # ---------------------------------------------------------------- random pipelines

@@ -154,6 +154,11 @@ def test_what_is_stored_is_told_as_read():
     assert str(stored.explain()).splitlines()[0] == "Nothing to run: every value is there already."
 
 
+def test_what_is_stored_twice_by_one_name_is_told_once():
+    leaves = [wrap(make(Stored(Artifact("pickle", b"", 0), digest, "clean", None))) for digest in (b"1", b"2")]
+    assert explained(cb.defer([model(one) for one in leaves])).stored == ("clean ×2",)
+
+
 def test_what_no_later_run_can_recognise_says_why():
     told = explained(load("a"), why_not={"load": "it reads a socket"})
     assert told.unrecognised == ("load: it reads a socket",)

@@ -1,17 +1,25 @@
-"""What is read of files and of other tasks' values, in words."""
+"""What is read of files, of stored values and of other tasks' values, in words."""
 
 from __future__ import annotations
+
+import re
 
 import pandas as pd
 import pytest
 
 import cloudburst as cb
 from cloudburst import pandas as cpd
+from cloudburst.deferred import wrap
 from cloudburst.graph.expr import make
-from cloudburst.graph.facts import Reading
+from cloudburst.graph.facts import Facts, Reading
 from cloudburst.graph.graph import Graph
-from cloudburst.graph.nodes import File, Source
-from cloudburst.report.readings import readings_of
+from cloudburst.graph.nodes import File, Source, Stored
+from cloudburst.graph.project import project
+from cloudburst.graph.prune import prune
+from cloudburst.report.readings import readings_of, stored_readings
+from cloudburst.runtime.stores.memory import MemoryStore
+from cloudburst.schemas import stored_facts
+from tests.frames.kept import stored as in_groups
 
 FRAME = pd.DataFrame({"a": range(100), "b": 1.5, "c": "text"})
 
@@ -63,6 +71,23 @@ def test_several_files_are_told_by_their_folder():
 def test_what_stands_in_the_way_is_told_beneath():
     reading = Reading(b"", (3, 3), (4, 4), None, "train needs every column", "train needs every row")
     assert told(reading, "a.parquet")[1:] == ["  train needs every column", "  train needs every row"]
+
+
+def test_how_much_of_what_is_stored_is_read_is_told():
+    store = MemoryStore(shared=True)
+    frame = pd.DataFrame({"a": range(40), "b": 1.5, "c": "text"})
+    artifact = in_groups(frame, store, "a/0", 10)
+    clean = make(Stored(artifact, b"clean", "clean"))
+    graph = Graph.of((wrap(clean).query("a > 33")["b"]._expr,))
+    facts = Facts(sources=stored_facts(graph, store))
+    [told] = stored_readings(prune(project(graph, facts), facts))
+    assert re.fullmatch(r"clean: 2 of 3 columns, 1 of 4 row groups, about \d+ bytes of [\d.]+ KB", told)
+    graph = Graph.of((wrap(clean)[wrap(clean)["a"] > wrap(clean)["b"]]._expr,))
+    facts = Facts(sources=stored_facts(graph, store))
+    assert stored_readings(prune(project(graph, facts), facts))[1:] == [
+        "  it is asked for whole",
+        "  nothing rules out a row group",
+    ]
 
 
 def test_a_graph_that_was_not_optimized_reads_everything(tmp_path):

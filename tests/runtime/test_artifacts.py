@@ -8,12 +8,13 @@ import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudburst.errors import ArgumentError, CodecError, NotFound, StoreError, Tampered, UsageError
 from cloudburst.runtime import artifacts, codecs
 from cloudburst.runtime.artifacts import SMALL, read, write, write_encoded
+from cloudburst.runtime.codecs import parquet
 from cloudburst.runtime.stores.local import LocalStore
 from cloudburst.runtime.stores.memory import MemoryStore
 from cloudburst.runtime.task import Artifact
@@ -173,6 +174,7 @@ def test_columns_are_read_without_the_others():
         assert len(store.reads) <= 2
 
 
+@settings(deadline=None)
 @given(
     columns=st.lists(st.sampled_from(list("abcdefgh")), unique=True), index=st.booleans(), worth=st.sampled_from([0, 1])
 )
@@ -236,11 +238,11 @@ def test_a_byte_that_somebody_changed_is_noticed_where_it_is_read(monkeypatch):
             read(artifact, store)
 
 
-def test_columns_of_what_was_stored_without_sums_of_columns_are_told_by_the_whole(monkeypatch):
+def test_columns_of_what_was_stored_without_sums_of_chunks_are_told_by_the_whole(monkeypatch):
     monkeypatch.setattr(artifacts, "WORTH_RANGES", 0)
     store = Counting()
     artifact = write(NOISE, store, "a/0")
-    for checksum in (artifact.checksum[:32], None):
+    for checksum in (artifact.checksum[:32], artifact.checksum[:64] + bytes(16), None):
         store.reads.clear()
         assert_same(read(artifact._replace(checksum=checksum), store, ["a"]), NOISE[["a"]])
         assert store.reads == [artifact.nbytes]
@@ -371,3 +373,159 @@ def test_an_artifact_survives_as_plain_tuples(store):
     artifact = write([1, FRAME], store, "a/0", parts=True)
     assert_same(read(Artifact(*artifact), store), [1, FRAME])
     assert artifact.codec == artifacts.PARTS
+
+
+ROWS, IN_GROUP = 40, 8
+
+
+def in_groups(frame, store, rows=IN_GROUP, *, worth=0):
+    """A frame as a large one would be stored, in row groups of so many rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "ROW_GROUP", rows)
+        patch.setattr(artifacts, "SMALL", -1)
+        patch.setattr(artifacts, "WORTH_RANGES", worth)
+        return write(frame, store, "a/0")
+
+
+def rows_of(frame, groups, rows=IN_GROUP):
+    """The rows of some row groups as pandas alone gives them: taken from all."""
+    return frame.take([place for group in groups for place in range(len(frame))[group * rows : (group + 1) * rows]])
+
+
+KINDS = pd.DataFrame(
+    {
+        "b": [True, False] * 20,
+        "i": np.arange(ROWS, dtype="uint8"),
+        "f": np.where(np.arange(ROWS) % 3 == 0, np.nan, -0.0),
+        "f32": np.arange(ROWS, dtype="float32"),
+        "m": pd.array([1] * 20 + [None] * 20, dtype="Int8"),
+        "s": ["x", None] * 20,
+        "t": np.array(["2024-01-01"] * 30 + ["NaT"] * 10, "M8[ns]"),
+        "d": np.array([1] * 30 + ["NaT"] * 10, "m8[ms]"),
+        "c": pd.Categorical(["u", "v"] * 16 + ["w"] * 8, categories=["w", "never", "u", "v"], ordered=True),
+    }
+)
+LABELS = {
+    "range": pd.RangeIndex(ROWS),
+    "named range": pd.RangeIndex(100, 100 - 3 * ROWS, -3, name="r"),
+    "numbers twice": pd.Index([1, 2] * 20, name=3),
+    "texts": pd.Index(["p", None] * 20, dtype="str", name="k"),
+    "masked": pd.Index(pd.array([1, None] * 20, dtype="Int64")),
+    "floats": pd.Index([0.5, np.nan] * 20),
+    "moments": pd.DatetimeIndex(["2024-01-01", "NaT"] * 20, name="when"),
+    "spans": pd.TimedeltaIndex(np.array([1, 2] * 20, "m8[s]").astype("m8[ms]")),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("groups", [(), (0,), (4,), (1, 3), (0, 1, 2, 3, 4)])
+@pytest.mark.parametrize("worth", [0, 1 << 20])
+def test_row_groups_are_read_as_they_are_among_all_rows(labels, groups, worth):
+    store = MemoryStore(shared=True)
+    frame = KINDS.set_axis(LABELS[labels], axis=0).rename_axis(columns="kind")
+    frame.attrs = {"unit": "m"}
+    artifact = in_groups(frame, store, worth=worth)
+    assert (len(artifact.checksum) > 32) is (worth == 0)
+    assert_same(read(artifact, store), frame)
+    some = artifact._replace(groups=groups)
+    assert_same(read(some, store), rows_of(frame, groups))
+    for columns in (["c"], ["s", "m", "lost"], []):
+        assert_same(read(some, store, columns), only(rows_of(frame, groups), columns))
+
+
+def test_row_groups_of_what_rides_in_the_record_are_read_too():
+    store = MemoryStore(shared=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "ROW_GROUP", IN_GROUP)
+        artifact = write(KINDS, store, "a/0")
+    assert isinstance(artifact.body, bytes)
+    assert_same(read(artifact._replace(groups=(1, 2)), store, ["f"]), rows_of(KINDS, (1, 2))[["f"]])
+
+
+def test_labels_with_a_frequency_lose_it_where_some_rows_are_read():
+    store = MemoryStore(shared=True)
+    frame = KINDS.set_axis(pd.date_range("2024-01-01", periods=ROWS, freq="h"), axis=0)
+    part = read(in_groups(frame, store)._replace(groups=(1,)), store)
+    assert part.index.freq is None
+    assert list(part.index) == list(frame.index[8:16])
+
+
+@settings(deadline=None)
+@given(
+    groups=st.sets(st.integers(0, 4)).map(lambda drawn: tuple(sorted(drawn))),
+    columns=st.one_of(st.none(), st.lists(st.sampled_from([*KINDS, "lost"]), unique=True)),
+    labels=st.sampled_from([*LABELS]),
+)
+def test_bytes_that_are_fetched_are_the_trailer_and_the_chunks(groups, columns, labels):
+    store = Counting()
+    frame = KINDS.set_axis(LABELS[labels], axis=0)
+    artifact = in_groups(frame, store)
+    metadata = pq.read_metadata(io.BytesIO(store._objects["a/0"]))
+    names = [metadata.schema.column(number).name for number in range(metadata.num_columns)]
+    wanted = [place for place, name in enumerate(names) if columns is None or name in columns or name == parquet.INDEX]
+    chunks = sum(metadata.row_group(group).column(place).total_compressed_size for group in groups for place in wanted)
+    trailer = int.from_bytes(artifact.checksum[64:], "little")
+    assert trailer == metadata.serialized_size + 8 + 16 * 5 * len(names)
+    expected = rows_of(frame, groups)
+    store.reads.clear()
+    assert_same(
+        read(artifact._replace(groups=groups), store, columns),
+        expected if columns is None else only(expected, columns),
+    )
+    assert store.reads == ([trailer, chunks] if chunks else [trailer])
+
+
+def test_a_byte_that_somebody_changed_is_noticed_in_the_row_groups_that_are_read_and_no_others():
+    store = Counting()
+    artifact = in_groups(KINDS, store)
+    data = bytes(store.get("a/0"))
+    metadata = pq.read_metadata(io.BytesIO(data))
+    for group in range(5):
+        chunk = metadata.row_group(group).column(1)
+        start = chunk.dictionary_page_offset or chunk.data_page_offset
+        for place in (start, start + chunk.total_compressed_size - 1):
+            store.put("a/0", [data[:place], bytes([data[place] ^ 1]), data[place + 1 :]])
+            for one in range(5):
+                some = artifact._replace(groups=(one,))
+                assert_same(read(some, store, ["b"]), rows_of(KINDS, (one,))[["b"]])
+                if one == group:
+                    with pytest.raises(Tampered, match="a/0 is not what was written"):
+                        read(some, store, ["i"])
+                else:
+                    assert_same(read(some, store, ["i"]), rows_of(KINDS, (one,))[["i"]])
+
+
+def test_chunks_of_one_column_that_somebody_swapped_are_noticed():
+    store = Counting()
+    frame = pd.DataFrame({"a": np.arange(16, dtype="int64")})
+    artifact = in_groups(frame, store)
+    data = bytes(store.get("a/0"))
+    groups = [pq.read_metadata(io.BytesIO(data)).row_group(number).column(0) for number in range(2)]
+    (one, end), (other, last) = [
+        (chunk.dictionary_page_offset, chunk.dictionary_page_offset + chunk.total_compressed_size) for chunk in groups
+    ]
+    assert end - one == last - other
+    store.put("a/0", [data[:one], data[other:last], data[end:other], data[one:end], data[last:]])
+    assert list(pd.read_parquet(io.BytesIO(store.get("a/0")))["a"]) == [*range(8, 16), *range(8)]
+    for groups in ((0,), (1,)):
+        with pytest.raises(Tampered):
+            read(artifact._replace(groups=groups), store)
+
+
+def test_a_changed_sum_of_a_chunk_is_a_changed_trailer():
+    store = Counting()
+    artifact = in_groups(KINDS, store)
+    data = bytes(store.get("a/0"))
+    place = len(data) - int.from_bytes(artifact.checksum[64:], "little")
+    store.put("a/0", [data[:place], bytes([data[place] ^ 1]), data[place + 1 :]])
+    with pytest.raises(Tampered):
+        read(artifact._replace(groups=(4,)), store, ["s"])
+
+
+def test_what_tells_a_frame_does_not_grow_with_it():
+    store = MemoryStore(shared=True)
+    wide = pd.DataFrame({f"c{number}": np.arange(3.0) for number in range(1200)})
+    artifact = in_groups(wide, store, 1)
+    assert len(artifact.checksum) == len(in_groups(KINDS, store).checksum) == 72
+    artifact = in_groups(wide, store, 1)
+    assert_same(read(artifact._replace(groups=(2,)), store, ["c1100"]), wide[["c1100"]].take([2]))

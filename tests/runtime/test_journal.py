@@ -116,6 +116,16 @@ def test_a_line_that_its_writer_did_not_live_to_end_is_left_out():
     assert list(read([])) == []
 
 
+def test_artifacts_are_written_as_short_as_they_are_and_read_as_long_as_they_come():
+    whole = Artifact("parquet", "a/0", 9, b"sum")
+    some = whole._replace(groups=(1, 3))
+    parts = Artifact("parts", (whole, some), 18)
+    ended = Ended("w1", TaskId(0), 1, (whole, some, parts), None, 0.1, 1.0)
+    line = to_line([ended])
+    assert '["parquet", "a/0", 9, {"b": "c3Vt"}],' in line
+    assert from_line(line) == (ended,)
+
+
 def test_a_replayed_run_goes_on_with_the_same_commands():
     described = plan(task(0), task(1, 0))
     ended = Ended("w1", TaskId(0), 1, (Artifact("pickle", b"x", 1),), None, 0.1, 1.0)

@@ -10,7 +10,7 @@ from tests.assignments import assignment, slot, step
 
 GIVEN = assignment(
     step("call", "f", 1, y=slot(0), own=(1,), free=(0,)),
-    inputs=[Artifact("pickle", b"x", 1), Artifact("parts", (Artifact("pickle", "key", 5),), 5)],
+    inputs=[Artifact("parquet", "key", 9, b"sum", (0, 2)), Artifact("parts", (Artifact("pickle", "key", 5),), 5)],
     outputs=[Output(2, parts=True, digest=b"d"), Output(2, rescue=True)],
     task=3,
     attempt=2,

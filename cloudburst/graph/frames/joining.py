@@ -109,12 +109,11 @@ def _join_needs(join: _Join | None, wanted: Wanted) -> Needs:
     of_left, of_right = set(join.left_on), set(join.right_on)
     of_right.update(label for label in join.left_on if label in join.right)  # pandas casts it as it casts the key
     for name, origin in origins.items():
-        if name in wanted:
+        if origin.met:  # what meets something is to meet it again: else it has another name, and meets what comes later
+            of_left.add(origin.label)  # to leave out both does not do: one may be there because another op wants it
+            of_right.add(origin.label)
+        elif name in wanted:
             (of_left if origin.is_left else of_right).add(origin.label)
-    for label in {origin.label for origin in origins.values() if origin.met} & (of_left | of_right):
-        # what meets something is to meet it again: else it has another name, and meets what comes later
-        of_left.add(label)
-        of_right.add(label)
     return {join.places[0]: frozenset(of_left), join.places[1]: frozenset(of_right)}
 
 

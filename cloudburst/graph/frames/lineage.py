@@ -19,7 +19,7 @@ from cloudburst.graph.frames.constants import UNKNOWN, constant, label_list
 from cloudburst.graph.frames.picking import FRAME_NAMES
 from cloudburst.graph.frames.predicates import COMPARISONS, EVERYWHERE
 from cloudburst.graph.frames.spelled import MISSING, Spelled, spelled
-from cloudburst.graph.nodes import Attribute, Build, Method, Narrow, Operator, Sized, Source
+from cloudburst.graph.nodes import Attribute, Build, Method, Narrow, Operator, Sized, Source, Stored
 
 
 class Line(NamedTuple):
@@ -81,8 +81,8 @@ class _Tracer:
 
     def _line(self, node: Expr) -> Line | None:
         what = node.what
-        if isinstance(what, Source):
-            return self._source(node, what)
+        if isinstance(what, Source | Stored):
+            return self._source(node, what.columns if isinstance(what, Source) else None)
         lines = self.lines
         if all(type(arg) is not Expr or arg.key not in lines for arg in node.args):
             return None
@@ -104,14 +104,12 @@ class _Tracer:
     def _at(self, arg: Any) -> Line | None:
         return self.lines.get(arg.key) if type(arg) is Expr else None
 
-    def _source(self, node: Expr, what: Source) -> Line | None:
+    def _source(self, node: Expr, read: tuple[str, ...] | None) -> Line | None:
         about = self._sources.get(node.key)
         if about is None:
             return None
         there = {
-            name: Column(dtype, about, name)
-            for name, dtype in about.columns.items()
-            if what.columns is None or name in what.columns
+            name: Column(dtype, about, name) for name, dtype in about.columns.items() if read is None or name in read
         }
         return Line(node.key, self._number(EVERYWHERE, node.key), "frame", there)
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from cloudburst.errors import CodecError
-from cloudburst.runtime.codecs.ranged import RangeReader
+from cloudburst.runtime.codecs.ranged import TOLD, RangeReader
 from cloudburst.runtime.protocols import Buffer, Codec
 
 MODULES = {
@@ -33,7 +33,21 @@ UNPICKLING = frozenset({"pickle"})
 """Those whose bytes can make a reader run anything: nothing of theirs is read unless it is what was written."""
 
 RANGED = frozenset({"parquet"})
-"""Those that read some columns without the others: they have ``sums`` and ``decode_from``, too."""
+"""Those that read some columns and rows without the others: they have ``with_sums`` and ``decode_from``, too."""
+
+__all__ = [
+    "LOCAL",
+    "MODULES",
+    "RANGED",
+    "SHARED",
+    "TOLD",
+    "UNPICKLING",
+    "codec",
+    "decode",
+    "decode_part",
+    "encode",
+    "with_sums",
+]
 
 _loaded: dict[str, Codec] = {}
 
@@ -94,7 +108,9 @@ def encode(value: object, among: Sequence[str] = LOCAL) -> tuple[str, list[Buffe
     raise CodecError(f"None of the codecs {', '.join(among)} takes a {type(value).__qualname__}.")
 
 
-def decode(name: str, data: memoryview, columns: Sequence[str] | None = None) -> object:
+def decode(
+    name: str, data: memoryview, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
+) -> object:
     """Read a value again, in place where that can be.
 
     Parameters
@@ -106,6 +122,8 @@ def decode(name: str, data: memoryview, columns: Sequence[str] | None = None) ->
     columns : sequence of str, optional
         Read only these columns of a pandas frame, those that it has, in its own order. What is no plain frame, or
         has labels that are not distinct texts, comes whole.
+    groups : sequence of int, optional
+        Read only the rows of these row groups, with the labels that they have among all; for codecs in ``RANGED``.
 
     Returns
     -------
@@ -117,24 +135,27 @@ def decode(name: str, data: memoryview, columns: Sequence[str] | None = None) ->
     CodecError
         If the bytes hold no such value, or what it is made of is not installed here.
     """
-    return (_loaded.get(name) or codec(name)).decode(data, columns)
+    one: Any = _loaded.get(name) or codec(name)
+    return one.decode(data, columns) if groups is None else one.decode(data, columns, groups)
 
 
-def column_sums(name: str, parts: Sequence[Buffer]) -> bytes:
-    """What has to be known of an encoded value so that columns of it can be checked one by one; may be empty.
+def with_sums(name: str, parts: Sequence[Buffer]) -> tuple[Sequence[Buffer], bytes]:
+    """An encoded value with what its parts can be checked by one by one, and what has to be known of it for that.
 
-    >>> column_sums("plain", [b"[1,2]"])
-    b''
+    >>> with_sums("plain", [b"[1,2]"])
+    ([b'[1,2]'], b'')
     """
     if name not in RANGED:
-        return b""
+        return parts, b""
     one: Any = codec(name)
-    sums: bytes = one.sums(parts)
-    return sums
+    more, told = one.with_sums(parts)
+    return more, told
 
 
-def decode_columns(name: str, reader: RangeReader, columns: Sequence[str], sums: bytes) -> object:
-    """Read columns of a frame without reading the others.
+def decode_part(
+    name: str, reader: RangeReader, columns: Sequence[str] | None, groups: Sequence[int] | None, told: bytes
+) -> object:
+    """Read columns and rows of a frame without reading the others.
 
     Parameters
     ----------
@@ -142,15 +163,17 @@ def decode_columns(name: str, reader: RangeReader, columns: Sequence[str], sums:
         The codec that wrote it, one of ``RANGED``.
     reader : RangeReader
         For the encoded value.
-    columns : sequence of str
-        Which; those that it lacks are passed over.
-    sums : bytes
-        What :func:`column_sums` gave for it.
+    columns : sequence of str or None
+        Which; those that it lacks are passed over, ``None`` is all.
+    groups : sequence of int or None
+        The row groups whose rows are read, in order; ``None`` is all.
+    told : bytes
+        What :func:`with_sums` told of it.
 
     Returns
     -------
     object
-        The frame of these columns.
+        The frame of these columns and rows.
 
     Raises
     ------
@@ -160,4 +183,4 @@ def decode_columns(name: str, reader: RangeReader, columns: Sequence[str], sums:
         If the bytes hold no such frame.
     """
     one: Any = codec(name)
-    return one.decode_from(reader, columns, sums)
+    return one.decode_from(reader, columns, groups, told)

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from cloudburst.errors import CodecError
-from cloudburst.runtime.codecs.checked import column_sums, fetch_checked, open_checked
+from cloudburst.runtime.codecs.checked import fetch_checked, open_checked, with_sums
 from cloudburst.runtime.codecs.plain import is_json
 from cloudburst.runtime.codecs.ranged import RangeReader
 from cloudburst.runtime.codecs.sink import Sink
 from cloudburst.runtime.protocols import Buffer
 
 ROW_GROUP = 128 * 1024
-"""Rows of a row group."""
+"""Rows of a row group that is written."""
 
 INDEX = "__index__"
 """Name of the column that holds the row labels, where they are more than a range."""
 
-_METADATA = b"cloudburst"
+METADATA = b"cloudburst"
+"""Key of what pandas knows beyond Arrow, in the file's metadata."""
+
 _NUMPY = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64".split()
     + [f"{kind}[{unit}]" for kind in ("datetime64", "timedelta64") for unit in ("ms", "us", "ns")]
@@ -53,23 +56,26 @@ class ParquetCodec:
         )
         return sink.parts
 
-    def decode(self, data: memoryview, columns: Sequence[str] | None = None) -> object:
-        """The frame again, or those of these columns that it has, in its own order: no others are read."""
+    def decode(
+        self, data: memoryview, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
+    ) -> object:
+        """The frame again, or those of these columns that it has, in its own order, and the rows of these groups."""
         import pyarrow as pa
 
-        return _read(pa.BufferReader(pa.py_buffer(data)), columns)
+        return _read(pa.BufferReader(pa.py_buffer(data)), columns, groups)
 
-    def sums(self, parts: Sequence[Buffer]) -> bytes:
-        """What tells the columns of an encoded frame one by one."""
-        return column_sums(parts)
+    def with_sums(self, parts: Sequence[Buffer]) -> tuple[list[Buffer], bytes]:
+        """An encoded frame with what tells its chunks one by one, and what tells that."""
+        return with_sums(parts)
 
-    def decode_from(self, reader: RangeReader, columns: Sequence[str], sums: bytes) -> object:
-        """These columns, reading the file's footer and their bytes, each by one call of the store.
+    def decode_from(
+        self, reader: RangeReader, columns: Sequence[str] | None, groups: Sequence[int] | None, told: bytes
+    ) -> object:
+        """These columns and row groups, all where ``None``, by two calls of the store: for the trailer and for them.
 
-        The footer costs 64 KiB. Where it is longer, which takes some hundred columns in many row groups or thousands of
-        categories, the rest of it is read by another call. Raises ``NotAsWritten`` where ``sums`` do not hold.
+        Raises ``NotAsWritten`` where what was ``told`` does not hold.
         """
-        return _read(reader.file(), columns, reader, sums)
+        return _read(reader.file(), columns, groups, reader, told)
 
 
 CODEC = ParquetCodec()
@@ -156,7 +162,7 @@ def _table(frame: Any) -> Any:
     else:
         names.append(INDEX)
         arrays.append(_to_arrow(index.array))
-    return pa.table(arrays, names=names).replace_schema_metadata({_METADATA: json.dumps(told)})
+    return pa.table(arrays, names=names).replace_schema_metadata({METADATA: json.dumps(told)})
 
 
 def _told(dtype: Any) -> Any:
@@ -184,43 +190,70 @@ def _to_arrow(array: Any) -> Any:
 # ---------------------------------------------------------------- and back
 
 
-def _read(source: Any, columns: Sequence[str] | None, reader: RangeReader | None = None, sums: bytes = b"") -> object:
+def _read(
+    source: Any,
+    columns: Sequence[str] | None,
+    groups: Sequence[int] | None,
+    reader: RangeReader | None = None,
+    trailer_told: bytes = b"",
+) -> object:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        metadata = None if reader is None else open_checked(reader, sums)
+        trailer = None if reader is None else open_checked(reader, trailer_told)
+        metadata = None if trailer is None else trailer.metadata
         with pq.ParquetFile(source, metadata=metadata, pre_buffer=reader is None) as file:  # else chunk by chunk
-            told = json.loads(file.schema_arrow.metadata[_METADATA])
+            told = json.loads(file.schema_arrow.metadata[METADATA])
             there = list(told["columns"])
             chosen = frozenset(there if columns is None else columns)
             wanted = [name for name in there if name in chosen]
             stored = wanted if isinstance(told["index"]["dtype"], list) else [*wanted, INDEX]
-            if reader is not None:
-                fetch_checked(reader, metadata, [file.schema_arrow.names.index(name) for name in stored], sums)
-            table = file.read(columns=stored)
+            read = _with_rows(file.metadata, groups)
+            if reader is not None and trailer is not None:
+                fetch_checked(reader, trailer, [file.schema_arrow.names.index(name) for name in stored], read)
+            table = file.read_row_groups(read, columns=stored)
+            places = None if groups is None else _places(file.metadata, read)
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:
         raise CodecError(f"A stored Parquet frame cannot be read: {error}.") from error
-    return _frame(table, wanted, told)
+    return _frame(table, wanted, told, places)
 
 
-def _frame(table: Any, names: list[str], told: dict[str, Any]) -> Any:
+def _with_rows(metadata: Any, groups: Sequence[int] | None) -> list[int]:
+    """Row groups, but for one without rows: where its bytes are, Arrow itself does not know."""
+    numbers = range(metadata.num_row_groups) if groups is None else groups
+    return [number for number in numbers if metadata.row_group(number).num_rows]
+
+
+def _places(metadata: Any, groups: Sequence[int]) -> Any:
+    """Where the rows of some row groups stand among all."""
+    import numpy as np
+
+    rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    ends = list(accumulate(rows))
+    return np.concatenate([np.array([], "int64"), *(np.arange(ends[one] - rows[one], ends[one]) for one in groups)])
+
+
+def _frame(table: Any, names: list[str], told: dict[str, Any], places: Any = None) -> Any:
     import pandas as pd
 
     arrays = {number: _from_arrow(table.column(name), told["columns"][name]) for number, name in enumerate(names)}
-    frame = pd.DataFrame(arrays, index=_index(table, told["index"]), copy=False)
+    frame = pd.DataFrame(arrays, index=_index(table, told["index"], places), copy=False)
     frame.columns = pd.Index(names, dtype="str", name=told["columns_name"])
     frame.attrs = told["attrs"]
     return frame
 
 
-def _index(table: Any, told: dict[str, Any]) -> Any:
+def _index(table: Any, told: dict[str, Any], places: Any) -> Any:
+    """The row labels; of rows in some places those that they have among all."""
     import pandas as pd
 
-    name, freq, dtype = told["name"], told["freq"], told["dtype"]
+    name, dtype = told["name"], told["dtype"]
+    freq: Any = told["freq"] if places is None else None  # some of the rows have none
     if isinstance(dtype, list):
         start, stop, step = dtype
-        return pd.RangeIndex(start, stop, step, name=name)
+        labels = pd.RangeIndex(start, stop, step, name=name)
+        return labels if places is None else labels.take(places)
     values = _from_arrow(table.column(INDEX), dtype)
     if dtype.startswith("datetime64"):
         return pd.DatetimeIndex(values, name=name, freq=freq)

@@ -7,6 +7,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+TOLD = 40
+"""Bytes that tell what stands at the end of a value that is read in parts: its SHA-256 and, in eight, its length."""
+
 
 class Gets(Protocol):
     """What is needed of a store."""

@@ -13,9 +13,23 @@ from cloudburst.runtime.sources.finding import Found, find
 from cloudburst.runtime.sources.held import unchanged
 from cloudburst.runtime.sources.parquet import read_parquet
 from cloudburst.runtime.sources.spec import Spec
+from cloudburst.runtime.sources.stored import StoredFacts, read_stored_facts
 from cloudburst.runtime.sources.whole import FORMATS, read_whole
 
-__all__ = ["Bounds", "Facts", "File", "Found", "Labels", "RowGroup", "Spec", "find", "read", "read_facts"]
+__all__ = [
+    "Bounds",
+    "Facts",
+    "File",
+    "Found",
+    "Labels",
+    "RowGroup",
+    "Spec",
+    "StoredFacts",
+    "find",
+    "read",
+    "read_facts",
+    "read_stored_facts",
+]
 
 
 def read(spec: Spec, kwargs: Mapping[str, Any], store: Gets | None = None) -> Any:

@@ -25,6 +25,7 @@ from cloudburst.graph.nodes import (
     RowGroup,
     Sized,
     Source,
+    Stored,
 )
 from cloudburst.graph.walk import topological
 from tests.graph.frames.evaluation import value_of
@@ -78,6 +79,15 @@ class Parted:
         rows = len(self.frame) if groups is None else sum(self.sizes[group.number] for group in groups)
         return rows * len(self.columns if columns is None else columns)
 
+    def rows_of(self, numbers: Sequence[int]) -> list[int]:
+        """The places of the rows of some groups."""
+        starts = self.starts
+        return [row for number in numbers for row in range(starts[number], starts[number + 1])]
+
+    def read_stored(self, what: Stored) -> pd.DataFrame:
+        """What the codec gives: rows with the labels that they have among all."""
+        return self.frame.copy() if what.groups is None else self.frame.take(self.rows_of(what.groups))
+
     def fulfils(self, row: int, clause: Clause) -> bool:
         """Whether a row does, as Python compares values."""
         value = self.frame[clause.column].iloc[row]
@@ -96,10 +106,8 @@ class Parted:
         frame = self.frame if what.columns is None else self.frame[list(what.columns)]
         if what.groups is None:
             return frame.copy()
-        starts = self.starts
-        groups = [range(starts[group.number], starts[group.number + 1]) for group in what.groups]
-        rows = [row for group in groups for row in group if all(self.fulfils(row, clause) for clause in what.clauses)]
-        part = frame.iloc[rows]
+        rows = self.rows_of([group.number for group in what.groups])
+        part = frame.iloc[[row for row in rows if all(self.fulfils(row, clause) for clause in what.clauses)]]
         return part.set_axis(pd.Index(np.asarray(part.index)), axis=0) if what.labels is not None else part
 
 
@@ -121,12 +129,21 @@ def source_of(parted: Parted, name: str = "a") -> tuple[Deferred[Any], Facts]:
     return wrap(node), Facts(sources={node.key: parted})
 
 
+def stored_of(parted: Parted, name: str = "a") -> tuple[Deferred[Any], Facts]:
+    """A handle on a stored result, and the facts of it."""
+    node = make(Stored(f"artifact of {name}", name.encode(), name))
+    return wrap(node), Facts(sources={node.key: parted})
+
+
 def evaluated(graph: Graph, parted: Parted) -> list[Any]:
     """The values of the roots; what a root raises in its place."""
     values: dict[bytes, Any] = {}
     for node in topological(graph.roots):
         if isinstance(node.what, Source):
             values[node.key] = parted.read(node.what)
+            continue
+        if isinstance(node.what, Stored):
+            values[node.key] = parted.read_stored(node.what)
             continue
         args = [values[arg.key] if type(arg) is Expr else arg for arg in node.args]
         raised = next((arg for arg in args if isinstance(arg, Raised)), None)
@@ -154,7 +171,8 @@ def _applied(node: Expr, args: list[Any]) -> Any:
 def _relabelled(value: Any, labels: Labels) -> Any:
     """The index that rows with these labels have when they are taken from all rows."""
     places = [(label - labels.start) // labels.step for label in value.index]
-    return value.set_axis(pd.RangeIndex(*labels).take(np.array(places, dtype=np.intp)), axis=0)
+    every = pd.RangeIndex(*labels, name=value.index.name)
+    return value.set_axis(every.take(np.array(places, dtype=np.intp)), axis=0)
 
 
 def assert_same(one: Any, other: Any) -> None:
