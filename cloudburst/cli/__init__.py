@@ -1,4 +1,4 @@
-"""The command line: ``cloudburst demo | explain | config``. One file a command; here they are put together.
+"""The command line: ``cloudburst demo | explain | config | runs``. One file a command; here they are put together.
 
 Commands are :class:`click.Command` objects. What a command returns is what the program returns: ``None`` is 0.
 """
@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "Run the example pipeline, on a year of flights from New York.",
     "explain": "Say what a Deferred of a script would run, without running it.",
     "config": "Say what pipelines use when they run on this machine.",
+    "runs": "Look at the runs on AWS, stop one, and remove what they have left.",
 }
 """Each command, whose module is of that name, and the first sentence of its help."""
 
@@ -29,6 +30,7 @@ _EPILOG = """\b
 Examples:
   cloudburst demo --out flights.png
   cloudburst explain pipeline.py:result
+  cloudburst runs show last
   cloudburst COMMAND --help
 
 \b
@@ -91,20 +93,12 @@ def _sentence(error: click.ClickException) -> str:
     return f"{said}{mark} See {error.ctx.command_path if error.ctx else 'cloudburst'} --help."
 
 
-@click.pass_context
-def _what_there_is(ctx: click.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
-
-
 program = click.version_option(__version__, message="%(prog)s %(version)s")(
     LazyGroup(
         COMMANDS,
         name="cloudburst",
         help="Pandas pipelines that outgrew the laptop.",
         epilog=_EPILOG,
-        callback=_what_there_is,
-        invoke_without_command=True,
         subcommand_metavar="COMMAND [ARGUMENTS]...",
         context_settings={"help_option_names": ["-h", "--help"]},
     )

@@ -1,4 +1,7 @@
-"""A group whose commands are modules that are imported when they are asked for, so that ``--help`` stays quick."""
+"""Groups of commands: without one they say what there is, and a name that is none is told the nearest.
+
+The commands of the program itself are imported when they are asked for, so that ``--help`` stays quick.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,30 @@ from importlib import import_module
 import click
 
 
-class LazyGroup(click.Group):
+class Group(click.Group):
+    """A group that lists its commands in the order in which they were added."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's own signature
+        return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            there = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}."
+            raise click.UsageError(f"there is no command {name!r}: {there}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
     """A group that knows its commands by name and sentence, and imports the one that is wanted.
 
     Parameters
@@ -45,13 +71,3 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(self._sentences.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in self._sentences and not name.startswith("-") and not ctx.resilient_parsing:
-            nearest = difflib.get_close_matches(name, self._sentences, n=1)
-            there = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(self._sentences)}."
-            raise click.UsageError(f"there is no command {name!r}: {there}", ctx)
-        return super().resolve_command(ctx, args)

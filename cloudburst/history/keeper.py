@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from cloudburst.runtime.outcome import Log, Outcome
 
 INTERVAL_S = 5.0
+_LOOKS_PER_WORD = 12
+"""Once in so many looks it is told too that nothing has changed."""
 _LEAST_S = 1.0
 SHORT = 64 * 1024
 """Bytes of output that come with a record. More lies in the store until the run is done."""
@@ -177,7 +179,10 @@ class Keeper:
 
     def _keep(self) -> None:
         is_over = False
+        looks = 0
         while not is_over:
+            self._has_changed = self._has_changed or looks % _LOOKS_PER_WORD == 0
+            looks += 1
             self._try(self._tell)
             self._try(self._look)
             is_over = self._over.wait(self._interval_s)

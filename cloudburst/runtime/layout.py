@@ -206,6 +206,15 @@ def run_of_history(key: str) -> tuple[str, str]:
     return user, name.partition("-")[2]
 
 
+def begun_of_history(key: str) -> float:
+    """When the run was begun that a key of the history is about, in seconds since 1970.
+
+    >>> begun_of_history("history/u1f00/8299999999-6a2-daily-x1")
+    1700000000.0
+    """
+    return float(_FAR_S - int(key.split("/", 2)[2].partition("-")[0]))
+
+
 def printed_key(user: str, run: str, number: int) -> str:
     """Where some of what the attempts of a run printed lies: numbered from 1.
 
