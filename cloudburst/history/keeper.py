@@ -31,6 +31,7 @@ INTERVAL_S = 5.0
 _LOOKS_PER_WORD = 12
 """Once in so many looks it is told too that nothing has changed."""
 _LEAST_S = 1.0
+_LAST_WORD_S = 10.0
 SHORT = 64 * 1024
 """Bytes of output that come with a record. More lies in the store until the run is done."""
 _KEPT = 64 * 1024
@@ -122,8 +123,9 @@ class Keeper:
         self._store, self._run, self._where, self._backend, self._cancel = store, run, where, backend, cancel
         self._interval_s = interval_s
         now_s = time.time()
-        anew = layout.history_key(where.user, run, now_s), now_s, 0
-        self._key, begun_s, self._number = (_told_before(store, where.user, run) if is_taken_up else None) or anew
+        before = _told_before(store, where.user, run) if is_taken_up else None
+        self._key, begun_s = before or (layout.history_key(where.user, run, now_s), now_s)
+        self._number, self._known = _printed_before(store, where.user, run) if is_taken_up else (0, set())
         self._figures = Figures(plan, run, where, begun_s)
         self._lock = threading.Lock()
         self._printed: list[tuple[TaskId, int, Log, str | None]] = []
@@ -148,7 +150,7 @@ class Keeper:
             self._reason = f"{type(error).__name__}: {error}" if error is not None else ""
         self._has_changed = True
         self._over.set()
-        self._thread.join()
+        self._thread.join(_LAST_WORD_S)  # what is billed is yet to be stopped
 
     def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
         """Take in what has happened and what was decided on it."""
@@ -157,9 +159,7 @@ class Keeper:
             self._has_changed = True
             for event in events:
                 if isinstance(event, Ended) and event.log is not None and event.log[1] < event.log[2]:
-                    is_short = event.log[2] - event.log[1] <= SHORT
-                    text = self._backend.logs(event.log) if is_short else None
-                    self._printed.append((event.task, event.attempt, event.log, text))
+                    self._take(event.task, event.attempt, event.log)
                 elif isinstance(event, Gone) and event.task is not None and event.cause != "stopped":
                     self._printed.append((event.task, 0, (event.worker, 0, 0), f"[its worker is gone: {event.detail}]"))
 
@@ -174,6 +174,12 @@ class Keeper:
         if self._trouble is None:
             return []
         return [f"What `cloudburst runs` tells of this run could not be written: {self._trouble}"]
+
+    def _take(self, task: TaskId, attempt: int, log: Log) -> None:
+        """Note what an attempt printed. What came with its record is forgotten soon, and the rest is read later."""
+        if (self._figures.name_of(task), attempt) not in self._known:
+            text = self._backend.logs(log) if log[2] - log[1] <= SHORT else None
+            self._printed.append((task, attempt, log, text))
 
     # ------------------------------------------------------------ the thread
 
@@ -281,15 +287,26 @@ def keeping(
     return Keeper(provider.store, plan, run, where, backend, cancel, interval_s, is_taken_up=is_taken_up)
 
 
-def _told_before(store: Store, user: str, run: str) -> tuple[str, float, int] | None:
-    """Of a run that is taken up: the key of its record, when it was begun, and how much was kept of what it printed."""
+def _told_before(store: Store, user: str, run: str) -> tuple[str, float] | None:
+    """Of a run that is taken up: the key of its record, and when it was begun."""
     key = next(
         (key for key in listed(store, layout.history_prefix(user)) if layout.run_of_history(key)[1] == run), None
     )
     if key is None:
         return None
     with suppress(CodecError):  # somebody else has written it
-        begun_s = from_json(bytes(store.get(key))).begun_s
-        prefix = layout.printed_key(user, run, 0).rpartition("/")[0]
-        return key, begun_s, sum(1 for _ in listed(store, f"{prefix}/"))
+        return key, from_json(bytes(store.get(key))).begun_s
     return None
+
+
+def _printed_before(store: Store, user: str, run: str) -> tuple[int, set[tuple[str, int]]]:
+    """Of a run that is taken up: how many objects there are of what it printed, and of which attempts that is."""
+    number = 0
+    known: set[tuple[str, int]] = set()
+    for key in listed(store, layout.printed_prefix(user, run)):
+        number += 1
+        for line in bytes(store.get(key)).splitlines():
+            with suppress(ValueError, TypeError, KeyError, RecursionError):  # somebody else has written it
+                told = json.loads(line)
+                known.add((str(told["task"]), int(told["attempt"])))
+    return number, known

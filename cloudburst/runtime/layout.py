@@ -215,13 +215,22 @@ def begun_of_history(key: str) -> float:
     return float(_FAR_S - int(key.split("/", 2)[2].partition("-")[0]))
 
 
+def printed_prefix(user: str, run: str) -> str:
+    """What the keys of all that the attempts of a run printed begin with.
+
+    >>> printed_prefix("u1f00", "6a2-daily-x1")
+    'logs/u1f00/6a2-daily-x1/'
+    """
+    return f"logs/{user}/{run}/"
+
+
 def printed_key(user: str, run: str, number: int) -> str:
     """Where some of what the attempts of a run printed lies: numbered from 1.
 
     >>> printed_key("u1f00", "6a2-daily-x1", 3)
     'logs/u1f00/6a2-daily-x1/000003'
     """
-    return f"logs/{user}/{run}/{number:06}"
+    return f"{printed_prefix(user, run)}{number:06}"
 
 
 def wish_key(pool: str, run: str) -> str:

@@ -208,7 +208,7 @@ def test_a_run_that_is_taken_up_goes_on_in_its_record(store):
     put(store, told("7b3-other-02", state="running"))
     store.put(layout.printed_key(USER, RUN, 1), [b'{"stage": "fit", "task": "fit-0", "attempt": 1, "text": "before"}'])
     kept = Halted(store, plan(task(0, "fit")), Printing(one="after"), is_taken_up=True)
-    kept.keeper.see([ended(0, ("one", 0, 5), attempt=2)], [])
+    kept.keeper.see([ended(0, ("known", 0, 5)), ended(0, ("one", 0, 5), attempt=2)], [])  # the first was told before
     kept.look()
     assert len(list(listed(store, f"history/{USER}/"))) == 2
     assert record(store).begun_s == told().begun_s
