@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -123,6 +125,7 @@ def test_ones_own_runs_are_listed_and_those_of_others_on_request(capsys, store):
     [row] = printed(capsys, "list").splitlines()[1:]
     assert row.split()[:3] == ["6a2-mine-02", "mine", "failed"]
     assert row.endswith(" 1 min 15 s   2/2+")
+    assert " 2023-11-14 " in row
     rows = [line.split() for line in printed(capsys, "list", "--all-users").splitlines()]
     assert [(row[0], row[1]) for row in rows] == [
         ("run", "user"), ("6a2-mine-02", known_user()), ("001-theirs-01", OTHER),
@@ -336,3 +339,15 @@ def test_credentials_that_may_not_list_task_definitions_clean_the_rest(capsys, s
     out, err = capsys.readouterr()
     assert "Removed 3 objects" in out
     assert err == "Task definitions are left as they are: not you\n"
+
+
+# ---------------------------------------------------------------- what the documents say
+
+
+def test_commands_in_the_documents_are_commands(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\$ cloudburst (.*)$", page, re.MULTILINE)
+    assert len(lines) >= 4
+    for line in lines:
+        assert main([*shlex.split(line.partition("|")[0]), "--help"]) == 0, line
+        assert "Usage: cloudburst runs" in capsys.readouterr().out

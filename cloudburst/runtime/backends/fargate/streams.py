@@ -46,12 +46,17 @@ class Streams:
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        asked = {"logGroupName": self._group, "logStreamName": f"{STREAM_PREFIX}/{CONTAINER}/{worker}"}
+        asked = {
+            "logGroupName": self._group,
+            "logStreamName": f"{STREAM_PREFIX}/{CONTAINER}/{worker}",
+            "startTime": self._since_ms,
+            "startFromHead": True,
+        }
         for _ in range(_MOST_PAGES):
             token = self._tokens.get(worker)
-            more = {"nextToken": token} if token else {"startTime": self._since_ms}
+            more = {"nextToken": token} if token else {}
             try:
-                page = self._logs.get_log_events(**asked, startFromHead=True, **more)
+                page = self._logs.get_log_events(**asked, **more)
             except ClientError as error:
                 if code_of(error) == "ResourceNotFoundException":  # it has printed nothing yet
                     return
