@@ -45,6 +45,10 @@ class Store(Protocol):
         """Keys that begin with prefix and come after ``after``, sorted, one page of at most 1,000."""
         ...
 
+    def sizes(self, prefix: str, after: str = "") -> dict[str, int]:
+        """The same keys as ``list`` gives, in the same order, with the bytes of each object."""
+        ...
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove these; those that are not there are passed over."""
         ...

@@ -63,6 +63,17 @@ def user_name(secret: bytes) -> str:
     return f"u{sha256(secret).hexdigest()[:8]}"
 
 
+def known_user() -> str | None:
+    """The name of the user whose key is on this machine; ``None`` where there is none, and none is made.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, or others may read it.
+    """
+    return user_name(user_secret()) if (config_directory() / "key").exists() else None
+
+
 def config_directory() -> Path:
     """Where this user's settings lie."""
     if said := os.environ.get("CLOUDBURST_CONFIG_DIR"):

@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cloudburst.testing import faults
@@ -66,7 +67,10 @@ class Ecs:
             "DescribeTasks": self._describe,
             "ListTasks": self._list,
             "RegisterTaskDefinition": self._register,
+            "DescribeTaskDefinition": self._date,
         }
+        self._registered: dict[str, list[datetime]] = {}
+        """By family: when each revision was registered, which moto does not tell."""
 
     def handle(self, request: Request) -> Answer | None:
         """What is to be said to a request, or nothing if it is moto's to answer."""
@@ -78,6 +82,14 @@ class Ecs:
 
     def _register(self, asked: Mapping[str, Any]) -> None:
         check_definition(asked)
+        self._registered.setdefault(str(asked.get("family")), []).append(datetime.now(UTC))
+
+    def _date(self, asked: Mapping[str, Any]) -> None:
+        family = str(asked.get("taskDefinition", "")).rpartition("/")[2].partition(":")[0]
+        known = self.account.ecs.task_definitions.get(family, {})
+        for revision, registered in enumerate(self._registered.get(family, ()), 1):
+            if revision in known:
+                known[revision].registered_at = registered
 
     def _run(self, asked: Mapping[str, Any]) -> Answer:
         token = asked.get("clientToken")

@@ -1,4 +1,4 @@
-"""What a test may not leave: machines, and anything in its folder but the journals of runs."""
+"""What a test may not leave: machines, and anything in its folder but journals and histories of runs."""
 
 from __future__ import annotations
 

@@ -317,7 +317,7 @@ def test_two_runs_of_one_name_at_the_same_time_do_not_meet(aws: FakeAWS, setting
     with cb.using(cb.init_aws(**settings)):
         runs = [add(add(n, n), n).submit(name="daily") for n in range(2)]
         assert [run.result() for run in runs] == [0, 3]
-    assert {key.split("/")[2] for key in keys(settings)} == {"journals"}
+    assert {key.split("/")[2] for key in keys(settings)} == {"history", "journals"}
 
 
 def test_a_result_that_the_disk_has_no_room_for_ends_the_stage_and_not_the_machine(

@@ -66,12 +66,12 @@ def aws() -> Iterator[FakeAWS]:
 
 @pytest.fixture
 def settings(aws: FakeAWS, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """Settings with a folder of the test's own, in which and on machines nothing is left but the journals of runs."""
+    """Settings with a folder of the test's own, with no machine and nothing in it but journals and histories."""
     own = aws.settings | {"storage_prefix": folder_of(request.node.name)}
     yield own
     cb.init_local()
     check_nothing_runs(aws)
-    assert {name.split("/")[2] for name in keys(own)} <= {"journals"}
+    assert {name.split("/")[2] for name in keys(own)} <= {"history", "journals", "logs"}
 
 
 def started(aws: FakeAWS, before: int) -> list[Any]:

@@ -6,12 +6,14 @@ import json
 import os
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pandas as pd
 import pytest
 
 import cloudburst as cb
 from cloudburst.errors import AccessDenied, LaunchError, WorkerLost
+from tests.aws.leftovers import keys as left
 from tests.aws.programs import started
 from tests.aws.runs import on_aws, ran
 
@@ -162,6 +164,10 @@ def test_no_key_value_or_argument_appears_in_logs_or_on_the_console(tmp_path):
         output, error = program.communicate(timeout=100)
         assert program.returncode == 0, error
         told = [output, error, *[aws.logs(task) for task in aws.tasks()]]
+        store, bucket = boto3.client("s3"), aws.settings["storage_bucket"]
+        public = [key for key in left(aws.settings) if "/history/" in key or "/logs/" in key]
+        told += [store.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in public]
+        assert len(public) >= 2
         assert "reading 5" in output
         assert any("begins reads" in log for log in told[2:])
         keys = {task.environment["CLOUDBURST_POOL"].rpartition("/")[2] for task in aws.tasks()}

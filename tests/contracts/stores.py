@@ -160,6 +160,13 @@ class StoreContract:
         assert store.list("b/a/") == ["b/a/1"]
         assert store.list("none") == store.list("a/1/2") == []
 
+    def test_tells_the_bytes_of_what_it_lists(self, store: Store) -> None:
+        for key, data in {"a/1": b"", "a/2": b"two", "b": b"other"}.items():
+            store.put(key, [data])
+        assert list(store.sizes("a/").items()) == [("a/1", 0), ("a/2", 3)]
+        assert store.sizes("a/", "a/1") == {"a/2": 3}
+        assert store.sizes("none") == {}
+
     @pytest.mark.parametrize("after", ["", "a", "a/1", "a/10", "a/15", "b/a", "b/a.", "b/a/1", "zz"])
     def test_lists_what_comes_after(self, store: Store, after: str) -> None:
         keys = ["a/1", "a/10", "a/2", "ab", "b/a/1", "b/a.b"]

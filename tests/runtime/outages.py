@@ -56,6 +56,10 @@ class Outages:
         self._ask("list", prefix)
         return self.inner.list(prefix, after)
 
+    def sizes(self, prefix: str, after: str = "") -> dict[str, int]:
+        self._ask("sizes", prefix)
+        return self.inner.sizes(prefix, after)
+
     def delete(self, keys: Any) -> None:
         self._ask("delete", "")
         self.inner.delete(keys)

@@ -121,6 +121,10 @@ class CachedStore:
         """Keys that begin with prefix and come after ``after``, sorted, at most 1,000."""
         return self._store.list(prefix, after)
 
+    def sizes(self, prefix: str, after: str = "") -> dict[str, int]:
+        """The same keys with the bytes of each object."""
+        return self._store.sizes(prefix, after)
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove these, and their files."""
         gone = [checked(key) for key in keys]

@@ -149,6 +149,14 @@ class LocalStore:
             keys = merge(*(_keys(root, prefix, after) for root in self._roots))
             return list(islice((key for key, _ in groupby(keys)), PAGE))
 
+    def sizes(self, prefix: str, after: str = "") -> dict[str, int]:
+        """The same keys with the bytes of each object, without those that are removed meanwhile."""
+        found: dict[str, int] = {}
+        for key in self.list(prefix, after):
+            with suppress(NotFound):
+                found[key] = self.size(key)
+        return found
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove these, and the directories that they leave empty; those that are not there are passed over."""
         for key in keys:

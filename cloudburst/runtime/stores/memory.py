@@ -71,6 +71,10 @@ class MemoryStore:
         """Keys that begin with prefix and come after ``after``, sorted, at most 1,000."""
         return sorted(key for key in tuple(self._objects) if key.startswith(prefix) and key > after)[:PAGE]
 
+    def sizes(self, prefix: str, after: str = "") -> dict[str, int]:
+        """The same keys with the bytes of each object."""
+        return {key: len(self._object(key)) for key in self.list(prefix, after)}
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove these; those that are not there are passed over."""
         for key in keys:

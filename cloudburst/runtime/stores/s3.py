@@ -161,20 +161,25 @@ class S3Store:
 
     def list(self, prefix: str, after: str = "") -> list[str]:
         """Keys that begin with prefix and come after ``after``, sorted, at most 1,000."""
-        keys: list[str] = []
+        return [*self.sizes(prefix, after)]
+
+    def sizes(self, prefix: str, after: str = "") -> dict[str, int]:
+        """The same keys with the bytes of each object."""
+        sizes: dict[str, int] = {}
         root = self._root
         options = {"StartAfter": root + after} if after else {}
         with self._told("list", prefix):
-            while len(keys) < PAGE:
+            while len(sizes) < PAGE:
                 answer = self._connection.client.list_objects_v2(
-                    Bucket=self.bucket, Prefix=root + prefix, MaxKeys=PAGE - len(keys), **options
+                    Bucket=self.bucket, Prefix=root + prefix, MaxKeys=PAGE - len(sizes), **options
                 )
-                found = [one["Key"][len(root) :] for one in answer.get("Contents", ())]
-                keys += filter(is_key, found)  # others' folders, as consoles make them, are none of ours
+                found = {one["Key"][len(root) :]: int(one["Size"]) for one in answer.get("Contents", ())}
+                # Others' folders, as consoles make them, are none of ours.
+                sizes |= {key: nbytes for key, nbytes in found.items() if is_key(key)}
                 if not answer["IsTruncated"]:
                     break
                 options = {"ContinuationToken": answer["NextContinuationToken"]}
-        return keys
+        return sizes
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove these, a thousand at a time; those that are not there are passed over."""

@@ -12,6 +12,7 @@ from cloudburst.errors import LaunchError
 from cloudburst.runtime.backends.fargate import rates
 from cloudburst.runtime.backends.fargate.agenda import Urgency
 from cloudburst.runtime.backends.fargate.callers import Callers, delay_s
+from cloudburst.runtime.backends.fargate.machines import MOST_AT_ONCE
 from cloudburst.runtime.backends.fargate.place import Clients, FargatePlace
 from cloudburst.runtime.backends.fargate.refusals import code_of, refusal_of_error, words_of
 from cloudburst.runtime.backends.fargate.requests import started_by
@@ -116,7 +117,12 @@ def tasks_of(ecs: Any, cluster: str, pool_id: str, desired: str = "RUNNING") -> 
 
 
 def stop_leftovers(
-    place: FargatePlace, pool_ids: Iterable[str], *, scale: float = 1.0, clients: Clients | None = None
+    place: FargatePlace,
+    pool_ids: Iterable[str],
+    *,
+    scale: float = 1.0,
+    clients: Clients | None = None,
+    user: str | None = None,
 ) -> int:
     """Stop the machines of pools whose owner is gone, and wait until ECS has accepted that.
 
@@ -130,6 +136,9 @@ def stop_leftovers(
         What all times are multiplied by.
     clients : Clients, optional
         Those of the place by default.
+    user : str, optional
+        Only machines whose tags name this user and the pool; whoever gives it has the pools from what others could
+        have written.
 
     Returns
     -------
@@ -167,10 +176,26 @@ def stop_leftovers(
 
     stopped = 0
     for pool_id in pool_ids:
-        for arn in insistently(rates.LIST, partial(_listed, ecs, place.cluster, pool_id)):
+        arns = insistently(rates.LIST, partial(_listed, ecs, place.cluster, pool_id))
+        if user is not None:
+            wanted = {"cloudburst:pool": pool_id, "cloudburst:user": user}
+            arns = insistently(rates.LOOK, partial(_tagged, ecs, place.cluster, arns, wanted))
+        for arn in arns:
             stop = partial(ecs.stop_task, cluster=place.cluster, task=arn, reason=LEFT_OVER)
             stopped += insistently(rates.STOP, stop) is not None
     return stopped
+
+
+def _tagged(ecs: Any, cluster: str, arns: list[str], wanted: dict[str, str]) -> list[str]:
+    """Those of some tasks that have these tags."""
+    found = []
+    for first in range(0, len(arns), MOST_AT_ONCE):
+        some = arns[first : first + MOST_AT_ONCE]
+        for task in ecs.describe_tasks(cluster=cluster, tasks=some, include=["TAGS"]).get("tasks", ()):
+            tags = {tag.get("key"): tag.get("value") for tag in task.get("tags") or ()}
+            if wanted.items() <= tags.items():
+                found.append(str(task["taskArn"]))
+    return found
 
 
 def _listed(ecs: Any, cluster: str, pool_id: str) -> list[str]:

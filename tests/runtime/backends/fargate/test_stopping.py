@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cloudburst.errors import LaunchError
@@ -67,3 +69,14 @@ def test_asking_again_has_an_end(ecs):
     with pytest.raises(LaunchError, match="too often"):
         stopped(ecs, "mine")
     assert len(ecs.calls["ListTasks"]) == 6
+
+
+def test_only_machines_whose_tags_name_the_user_are_stopped_if_that_is_asked(ecs):
+    left_by(ecs, "mine", 1)
+    place = replace(PLACE, user="u1f00aa22")
+    ecs.run_task(**run_request(place, "mine", "v", "arn:definition", Chunk(Size(1024, 2048), 2, "2", 0)))
+    clients = Clients(ecs=ecs)
+    assert stop_leftovers(PLACE, ["mine"], scale=0.001, clients=clients, user="u99999999") == 0
+    assert len(ecs.up) == 12
+    assert stop_leftovers(PLACE, ["mine"], scale=0.001, clients=clients, user="u1f00aa22") == 2
+    assert len(ecs.up) == 10
