@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from cloudburst.errors import ResourceError, SettingsError, StoreError
 from cloudburst.resources import Size, parse_size
+from cloudburst.settings.origins import checked, found_settings
 
 Architecture = Literal["X86_64", "ARM64"]
 
@@ -30,6 +32,12 @@ _LOG_GROUP = re.compile(r"[A-Za-z0-9._/#-]{1,512}")
 _TAG_NAME = re.compile(r"[\w .:/=+@-]{1,128}")
 _TAG = re.compile(r"[\w .:/=+@-]{0,256}")
 _MOST_TAGS = 40
+
+
+_REQUIRED = (
+    "storage_bucket", "compute_cluster", "compute_subnets", "compute_image", "compute_execution_role",
+    "compute_task_role",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,45 +66,61 @@ class AwsSettings:
     default_size: Size = Size(DEFAULT_CPU, DEFAULT_MEMORY)
 
 
-def aws_settings(**given: Any) -> AwsSettings:
-    """Check settings.
+def aws_settings(profile: str | None = None, **given: Any) -> AwsSettings:
+    """Check settings; what is not given is looked for in the environment, the project and the profile.
 
     Parameters
     ----------
+    profile : str, optional
+        The profile to use.
     **given
         As ``cb.init_aws`` takes them.
 
     Raises
     ------
     SettingsError
-        Naming the setting, what is wrong, and what would be right.
+        Naming the setting, where it stands, what is wrong, and what would be right.
     """
     _need_boto3()
-    spot, public = _flag("spot", given["spot"]), _flag("compute_assign_public_ip", given["compute_assign_public_ip"])
-    linger_s, keep_warm_s = _waits(given["linger"], given["keep_warm"])
+    sources = found_settings(given, profile)
+    found = sources.found
+
+    def read(name: str, check: Callable[[Any], Any]) -> Any:
+        if name in _REQUIRED and name not in found:
+            raise _missing(name, sources.profile)
+        return checked(name, found.get(name), check)
+
+    spot = read("spot", partial(_flag, "spot"))
+    linger_s, keep_warm_s = _waits(read("linger", _linger), read("keep_warm", _keep_warm))
     return AwsSettings(
-        storage_bucket=_bucket(given["storage_bucket"]),
-        compute_cluster=_text("compute_cluster", given["compute_cluster"], _CLUSTER, "the cluster's name or ARN"),
-        compute_subnets=_several("compute_subnets", given["compute_subnets"], _SUBNET, "subnet-0abc", least=1, most=16),
-        compute_image=_image(given["compute_image"]),
-        compute_execution_role=_role("compute_execution_role", given["compute_execution_role"]),
-        compute_task_role=_role("compute_task_role", given["compute_task_role"]),
-        region=_region(given["region"]),
-        compute_assign_public_ip=public,
-        compute_security_groups=_several(
-            "compute_security_groups", given["compute_security_groups"] or (), _GROUP, "sg-0abc", least=0, most=5
-        ),
-        storage_prefix=_prefix(given["storage_prefix"]),
-        storage_kms_key=_kms_key(given["storage_kms_key"]),
+        storage_bucket=read("storage_bucket", _bucket),
+        compute_cluster=read("compute_cluster", _cluster),
+        compute_subnets=read("compute_subnets", _subnets),
+        compute_image=read("compute_image", _image),
+        compute_execution_role=read("compute_execution_role", partial(_role, "compute_execution_role")),
+        compute_task_role=read("compute_task_role", partial(_role, "compute_task_role")),
+        region=read("region", _region),
+        compute_assign_public_ip=read("compute_assign_public_ip", partial(_flag, "compute_assign_public_ip")),
+        compute_security_groups=read("compute_security_groups", _groups),
+        storage_prefix=read("storage_prefix", _prefix),
+        storage_kms_key=read("storage_kms_key", _kms_key),
         spot=spot,
-        architecture=_architecture(given["architecture"]),
-        max_workers=_count("max_workers", given["max_workers"]),
+        architecture=read("architecture", _architecture),
+        max_workers=read("max_workers", partial(_count, "max_workers")),
         linger_s=linger_s,
         keep_warm_s=keep_warm_s,
-        log_group=_optional("log_group", given["log_group"], _LOG_GROUP, "the name of a CloudWatch log group"),
-        tags=_tags(given["tags"]),
-        endpoint_url=_endpoint(given["endpoint_url"]),
-        default_size=_default_size(given["default_cpu"], given["default_memory"])._replace(spot=spot or None),
+        log_group=read("log_group", _log_group),
+        tags=read("tags", _tags),
+        endpoint_url=read("endpoint_url", _endpoint),
+        default_size=_default_size(read("default_cpu", _any), read("default_memory", _any))._replace(spot=spot or None),
+    )
+
+
+def _missing(name: str, profile: str) -> SettingsError:
+    mend = "cloudburst image builds one" if name == "compute_image" else "cloudburst setup makes all that is needed"
+    return SettingsError(
+        f"{name} is missing: it stands neither in the call, nor in CLOUDBURST_{name.upper()}, nor under "
+        f"[tool.cloudburst] in pyproject.toml, nor in the profile {profile!r}. Give it; {mend}."
     )
 
 
@@ -129,6 +153,26 @@ def _bucket(value: object) -> str:
     if isinstance(value, str) and ".." in value:
         raise _wrong("storage_bucket", value, right)
     return _text("storage_bucket", value, _BUCKET, right)
+
+
+def _cluster(value: object) -> str:
+    return _text("compute_cluster", value, _CLUSTER, "the cluster's name or ARN")
+
+
+def _subnets(value: object) -> tuple[str, ...]:
+    return _several("compute_subnets", value, _SUBNET, "subnet-0abc", least=1, most=16)
+
+
+def _groups(value: object) -> tuple[str, ...]:
+    return _several("compute_security_groups", value or (), _GROUP, "sg-0abc", least=0, most=5)
+
+
+def _log_group(value: object) -> str | None:
+    return _optional("log_group", value or None, _LOG_GROUP, "the name of a CloudWatch log group")
+
+
+def _any(value: object) -> object:
+    return value
 
 
 def _prefix(value: object) -> str:
@@ -193,18 +237,24 @@ def _kms_key(value: object) -> str | None:
 
 
 def _architecture(value: object) -> Architecture:
+    if value is None:
+        return "X86_64"
     if value not in get_args(Architecture):
         raise _wrong("architecture", value, "'X86_64' or 'ARM64', as the image was built")
     return value  # type: ignore[return-value]
 
 
 def _flag(name: str, value: object) -> bool:
+    if value is None:
+        return False
     if not isinstance(value, bool):
         raise _wrong(name, value, "True or False")
     return value
 
 
 def _count(name: str, value: object) -> int:
+    if value is None:
+        return MAX_WORKERS
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise _wrong(name, value, "how many workers there may be at once, 1 or more")
     return value
@@ -217,13 +267,19 @@ def seconds(name: str, value: object) -> float:
     return float(value)
 
 
-def _waits(linger: object, keep_warm: object) -> tuple[float, float | None]:
-    linger_s = LINGER_S if linger is None else seconds("linger", linger)
-    keep_warm_s = None if keep_warm is None else seconds("keep_warm", keep_warm)
+def _linger(value: object) -> float:
+    return LINGER_S if value is None else seconds("linger", value)
+
+
+def _keep_warm(value: object) -> float | None:
+    return None if value is None else seconds("keep_warm", value)
+
+
+def _waits(linger_s: float, keep_warm_s: float | None) -> tuple[float, float | None]:
     if linger_s == 0 and keep_warm_s:
         raise SettingsError(
-            f"linger={linger!r} gives every task a machine of its own, and keep_warm={keep_warm!r} keeps machines for "
-            "others: leave one of them out."
+            f"linger=0 gives every task a machine of its own, and keep_warm={keep_warm_s:g} keeps machines for others: "
+            "leave one of them out."
         )
     return linger_s, keep_warm_s
 
@@ -258,13 +314,8 @@ def _endpoint(value: object) -> str | None:
     return str(value).rstrip("/")
 
 
-def _default_size(cpu: object, memory: object) -> Size:
-    if cpu is None or memory is None:
-        raise SettingsError(
-            f"default_cpu={cpu!r} and default_memory={memory!r} cannot be: both are needed for what has no size of its "
-            f"own, such as default_cpu={DEFAULT_CPU}, default_memory={DEFAULT_MEMORY}."
-        )
+def _default_size(cpu: Any, memory: Any) -> Size:
     try:
-        return parse_size(cpu, memory)
+        return parse_size(DEFAULT_CPU if cpu is None else cpu, DEFAULT_MEMORY if memory is None else memory)
     except ResourceError as error:
         raise SettingsError(f"default_cpu and default_memory: {error}") from None
