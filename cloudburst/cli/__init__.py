@@ -1,4 +1,4 @@
-"""The command line: ``cloudburst demo | explain | config``. One file a command; here they are put together.
+"""The command line: ``cloudburst demo | explain | setup | config``. One file a command; here they are put together.
 
 Commands are :class:`click.Command` objects. What a command returns is what the program returns: ``None`` is 0.
 """
@@ -17,7 +17,8 @@ from cloudburst.errors import CloudburstError
 COMMANDS = {
     "demo": "Run the example pipeline, on a year of flights from New York.",
     "explain": "Say what a Deferred of a script would run, without running it.",
-    "config": "Say what pipelines use when they run on this machine.",
+    "setup": "Make in an AWS account what pipelines need there, or remove it.",
+    "config": "Say what pipelines use, here and on AWS, and where each setting stands.",
 }
 """Each command, whose module is of that name, and the first sentence of its help."""
 

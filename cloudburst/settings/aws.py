@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cloudburst.errors import ResourceError, SettingsError, StoreError
 from cloudburst.resources import Size, parse_size
-from cloudburst.settings.origins import checked, found_settings
+from cloudburst.settings.origins import Sources, checked, found_settings
 
 Architecture = Literal["X86_64", "ARM64"]
 
@@ -81,7 +81,7 @@ def aws_settings(profile: str | None = None, **given: Any) -> AwsSettings:
     SettingsError
         Naming the setting, where it stands, what is wrong, and what would be right.
     """
-    _need_boto3()
+    need_boto3("cb.init_aws(...)")
     sources = found_settings(given, profile)
     found = sources.found
 
@@ -124,11 +124,30 @@ def _missing(name: str, profile: str) -> SettingsError:
     )
 
 
-def _need_boto3() -> None:
+def region_of(sources: Sources) -> str:
+    """The region that some place names: those of settings, then AWS's own.
+
+    Raises
+    ------
+    SettingsError
+        If none does, or it cannot be.
+    """
+    need_boto3("cloudburst setup")
+    return str(checked("region", sources.found.get("region"), _region))
+
+
+def need_boto3(who: str) -> None:
+    """Say what to install where boto3 is missing.
+
+    Raises
+    ------
+    SettingsError
+        If it is.
+    """
     from importlib.util import find_spec
 
     if find_spec("boto3") is None:
-        raise SettingsError("cb.init_aws(...) needs boto3, which is not installed: pip install 'cloudburst[aws]'.")
+        raise SettingsError(f"{who} needs boto3, which is not installed: pip install 'cloudburst[aws]'.")
 
 
 def _wrong(name: str, value: object, right: str) -> SettingsError:

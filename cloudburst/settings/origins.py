@@ -49,7 +49,9 @@ class Sources(NamedTuple):
     """The name of the profile that was used, or would be if it were there."""
 
 
-def found_settings(given: Mapping[str, Any] | None = None, profile: str | None = None) -> Sources:
+def found_settings(
+    given: Mapping[str, Any] | None = None, profile: str | None = None, *, is_to_be: bool = False
+) -> Sources:
     """Each setting that stands somewhere, from the place that counts.
 
     Parameters
@@ -58,6 +60,8 @@ def found_settings(given: Mapping[str, Any] | None = None, profile: str | None =
         Arguments of the call; those that are ``None`` are not given.
     profile : str, optional
         The profile to use: that of ``CLOUDBURST_PROFILE``, else the one that the project names, else ``default``.
+    is_to_be : bool
+        Whether the profile is about to be made, so that it need not be there.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def found_settings(given: Mapping[str, Any] | None = None, profile: str | None =
     spoken = _spoken()
     project = project_table()
     name, asked_in = _profile_name(profile, project)
-    table = profile_table(name, asked_in=asked_in)
+    table = profile_table(name, asked_in="" if is_to_be else asked_in)
     found: dict[str, Found] = {}
     for one in (table, project):
         if one is not None:

@@ -41,6 +41,8 @@ class Ecs:
     ----------
     vcpu_quota, spot_vcpu_quota : float, optional
         How many vCPUs may run at once; no limit by default.
+    has_spot : bool
+        Whether the region has Fargate Spot.
     """
 
     def __init__(
@@ -50,7 +52,10 @@ class Ecs:
         script: Script,
         vcpu_quota: float | None = None,
         spot_vcpu_quota: float | None = None,
+        *,
+        has_spot: bool = True,
     ) -> None:
+        self._has_spot = has_spot
         self.account = account
         self.clock = clock
         self.script = script
@@ -66,6 +71,10 @@ class Ecs:
             "DescribeTasks": self._describe,
             "ListTasks": self._list,
             "RegisterTaskDefinition": self._register,
+            "CreateCluster": self._create_cluster,
+            "PutClusterCapacityProviders": self._check_providers,
+            "DescribeCapacityProviders": self._providers,
+            "DeleteCluster": self._delete_cluster,
         }
 
     def handle(self, request: Request) -> Answer | None:
@@ -78,6 +87,38 @@ class Ecs:
 
     def _register(self, asked: Mapping[str, Any]) -> None:
         check_definition(asked)
+
+    def _check_providers(self, asked: Mapping[str, Any]) -> None:
+        if "FARGATE_SPOT" in asked.get("capacityProviders", ()) and not self._has_spot:
+            raise Refusal(
+                "InvalidParameterException",
+                "The specified capacity provider was not found. Specify a valid capacity provider name and try again.",
+            )
+
+    def _create_cluster(self, asked: Mapping[str, Any]) -> None:
+        """ECS makes its own role with the first cluster of an account, and cannot use it at once."""
+        if not self.account.ecs_role(wanted=True) and asked.get("capacityProviders"):
+            raise Refusal(
+                "InvalidParameterException",
+                "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+            )
+        self._check_providers(asked)
+
+    def _providers(self, asked: Mapping[str, Any]) -> Answer:
+        """AWS's own providers are there without anybody having made them."""
+        own = ("FARGATE", "FARGATE_SPOT") if self._has_spot else ("FARGATE",)
+        place = f"arn:aws:ecs:{self.account.region}:{ID}:capacity-provider/"
+        wanted = asked.get("capacityProviders") or own
+        found = [{"capacityProviderArn": place + one, "name": one, "status": "ACTIVE"} for one in wanted if one in own]
+        missing = [{"arn": place + one, "reason": "MISSING"} for one in wanted if one not in own]
+        return json_answer({"capacityProviders": found, "failures": missing})
+
+    def _delete_cluster(self, asked: Mapping[str, Any]) -> None:
+        cluster = find_cluster(self.account, asked.get("cluster") or "default")
+        if any(task.cluster_arn == cluster.arn and not task.is_stopped for task in self.tasks.values()):
+            raise Refusal(
+                "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active."
+            )
 
     def _run(self, asked: Mapping[str, Any]) -> Answer:
         token = asked.get("clientToken")
