@@ -15,19 +15,28 @@ _LARGE = (
     "Setting up makes roles, so it takes an administrator's permissions. Somebody who has them can run it for you, or "
     "deploy what cloudburst setup --template prints."
 )
+_NOT_FOUND = (
+    r"NoCredentials\w*|PartialCredentials\w*|CredentialRetrieval\w*|TokenRetrieval\w*|SSO\w*|UnauthorizedSSO\w*|"
+    r"ProfileNotFound|InvalidConfigError|ConfigNotFound"
+)
+_NOT_ACCEPTED = (
+    r"UnrecognizedClient\w*|InvalidClientTokenId|InvalidAccessKeyId|InvalidSignature\w*|SignatureDoesNotMatch|"
+    r"AuthFailure|MissingAuthenticationToken\w*|IncompleteSignature"
+)
+_NOT_REACHED = (
+    r"EndpointConnectionError|ConnectTimeoutError|ReadTimeoutError|ConnectionClosedError|ConnectionError|"
+    r"HTTPClientError|ProxyConnectionError|SSLError"
+)
 _ROWS = (
-    (r"NoCredentials\w*|PartialCredentials\w*|CredentialRetrieval\w*|TokenRetrieval\w*|SSO\w*|UnauthorizedSSO\w*|"
-     r"ProfileNotFound|InvalidConfigError|ConfigNotFound", "There are no AWS credentials that could be used", _CREDENTIALS),
+    (_NOT_FOUND, "There are no AWS credentials that could be used", _CREDENTIALS),
     (r"ExpiredToken\w*|RequestExpired", "Your AWS credentials have expired", _CREDENTIALS),
-    (r"UnrecognizedClient\w*|InvalidClientTokenId|InvalidAccessKeyId|InvalidSignature\w*|SignatureDoesNotMatch|"
-     r"AuthFailure|MissingAuthenticationToken\w*|IncompleteSignature", "AWS does not accept your credentials",
-     f"{_CREDENTIALS} The clock of this machine must be right, too."),
+    (_NOT_ACCEPTED, "AWS does not accept your credentials", f"{_CREDENTIALS} The clock here must be right, too."),
     (r"AccessDenied\w*|UnauthorizedOperation|403", "Your AWS credentials may not do what setting up takes", _LARGE),
-    (r"EndpointConnectionError|ConnectTimeoutError|ReadTimeoutError|ConnectionClosedError|ConnectionError|"
-     r"HTTPClientError|ProxyConnectionError|SSLError", "AWS cannot be reached", "Check the network, and the region."),
+    (_NOT_REACHED, "AWS cannot be reached", "Check the network, and the region."),
     (r"InvalidRegionError|NoRegionError", "There is no such region", "Give one: --region us-east-1."),
-    (r"OptInRequired|InvalidClientToken\w*", "The region is not switched on for this account", "Choose another: --region."),
-)  # fmt: skip
+    (r"OptInRequired", "The region is not switched on for this account", "Choose another: --region."),
+)
+"""What AWS calls it, what it means, and the mend."""
 
 
 class Access:

@@ -46,7 +46,13 @@ def bucket_state(access: Access, bucket: str) -> str:
         try:
             told = access("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=access.account)
         except ClientError as error:
-            known = {"404": "none", "NoSuchBucket": "none", "403": "theirs", "AccessDenied": "theirs", "301": "elsewhere"}
+            known = {
+                "404": "none",
+                "NoSuchBucket": "none",
+                "403": "theirs",
+                "AccessDenied": "theirs",
+                "301": "elsewhere",
+            }
             if code_of(error) not in known:
                 raise
             return known[code_of(error)]

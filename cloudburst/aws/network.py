@@ -123,8 +123,8 @@ def _given(vpc: str, chosen: list[Any], routes: Mapping[str, tuple[str, str]]) -
     note = ""
     if closed:
         note = (
-            f"{', '.join(closed)} {'has' if len(closed) == 1 else 'have'} no route to the internet: machines there need "
-            "a gateway endpoint for S3 (--s3-endpoint) and interface endpoints for ecr.api, ecr.dkr and logs."
+            f"{', '.join(closed)} {'has' if len(closed) == 1 else 'have'} no route to the internet: machines there "
+            "need a gateway endpoint for S3 (--s3-endpoint) and interface endpoints for ecr.api, ecr.dkr and logs."
         )
     return _network(vpc, chosen, routes, has_public_ip=bool(public), note=note)
 

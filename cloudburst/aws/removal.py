@@ -9,7 +9,7 @@ from cloudburst.aws.access import code_of, plainly
 from cloudburst.aws.contents import bucket_state, contents, delete_bucket
 from cloudburst.aws.setup import Setup
 from cloudburst.aws.stack import TAG, Event
-from cloudburst.aws.wording import cause, thing
+from cloudburst.aws.wording import thing
 from cloudburst.errors import SetupError
 
 _ORDER = (

@@ -15,7 +15,13 @@ from cloudburst.aws.wording import cause, lines
 from cloudburst.errors import SettingsError, SetupError
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,28}[a-z0-9]")
-_READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
+_READY = (
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+)
 _DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _ECS_ROLE = "AWSServiceRoleForECS"
 _LISTS = ("compute_subnets", "compute_security_groups")

@@ -29,18 +29,27 @@ _CASCADE = re.compile(
     re.IGNORECASE,
 )
 _MENDS = (
-    (r"already exists|AlreadyExists|BucketAlreadyOwnedByYou",
-     "Something of that name is there already. Choose another name: --name."),
-    (r"service[- ]linked role",
-     "ECS had no role of its own in this account yet, and was just given one. Run cloudburst setup again."),
-    (r"not authorized|AccessDenied|is not permitted|Access Denied",
-     "These credentials may not do that. Somebody who may can run cloudburst setup, or deploy what cloudburst setup "
-     "--template prints."),
-    (r"LimitExceeded|limit|quota|maximum",
-     "A quota of the account is used up. Remove what is not needed, or ask AWS for more (Service Quotas)."),
-    (r"still.*(?:use|active)|DependencyViolation|dependent object|cannot be deleted while|DeleteConflict",
-     "Something still uses it. End what runs there (cloudburst runs stop), and try again."),
-)  # fmt: skip
+    (
+        r"already exists|AlreadyExists|BucketAlreadyOwnedByYou",
+        "Something of that name is there already: choose another, with --name.",
+    ),
+    (
+        r"service[- ]linked role",
+        "ECS had no role of its own in this account yet, and was just given one: run cloudburst setup again.",
+    ),
+    (
+        r"not authorized|AccessDenied|is not permitted|Access Denied",
+        "These credentials may not do that: somebody who may can do it for you.",
+    ),
+    (
+        r"LimitExceeded|limit|quota|maximum",
+        "A quota of the account is used up: remove what is not needed, or ask AWS for more (Service Quotas).",
+    ),
+    (
+        r"still.*(?:use|active)|DependencyViolation|dependent object|cannot be deleted while|DeleteConflict",
+        "Something still uses it: end what runs there (cloudburst runs stop), and try again.",
+    ),
+)
 
 
 def thing(name: str, words: Mapping[str, str]) -> str:
@@ -64,7 +73,9 @@ def lines(changes: Sequence[Change], words: Mapping[str, str]) -> list[tuple[str
     order = list(_THINGS)
     told = []
     for change in sorted(changes, key=lambda one: order.index(one.name) if one.name in order else len(order)):
-        what = thing(change.name, words) if change.name in _THINGS else f"{change.kind} {change.physical or change.name}"
+        what = (
+            thing(change.name, words) if change.name in _THINGS else f"{change.kind} {change.physical or change.name}"
+        )
         why = _THINGS[change.name][1].format_map(words) if change.name in _THINGS else ""
         if change.action == "Modify":
             why = "a new one takes its place" if change.replaces else "changed"
@@ -96,6 +107,8 @@ def cause(events: Sequence[Event], words: Mapping[str, str]) -> str:
 
 def _bare(reason: str) -> str:
     """A reason without what only CloudFormation's own makers need."""
-    bare = re.sub(r'^Resource handler returned message: "(.*?)"?(?: \(RequestToken.*)?$', r"\1", reason, flags=re.DOTALL)
+    bare = re.sub(
+        r'^Resource handler returned message: "(.*?)"?(?: \(RequestToken.*)?$', r"\1", reason, flags=re.DOTALL
+    )
     bare = re.sub(r"\s*\((?:Service|RequestToken)[^)]*\)?", "", bare)
     return " ".join(bare.split()).rstrip(' ."')

@@ -18,7 +18,7 @@ COMMANDS = {
     "demo": "Run the example pipeline, on a year of flights from New York.",
     "explain": "Say what a Deferred of a script would run, without running it.",
     "setup": "Make in an AWS account what pipelines need there, or remove it.",
-    "config": "Say what pipelines use, here and on AWS, and where each setting stands.",
+    "config": "Say what pipelines use, and where each setting stands.",
 }
 """Each command, whose module is of that name, and the first sentence of its help."""
 

@@ -29,8 +29,12 @@ Examples:
 @click.option("--name", default="cloudburst", show_default=True, help="What the stack and all things in it are called.")
 @click.option("--region", help="Where; as the profile, AWS_REGION or your AWS profile say by default.")
 @click.option("--profile", help="The profile of cloudburst that is written.")
-@click.option("--subnets", multiple=True, metavar="IDS", help="Subnets for machines; those of the default VPC otherwise.")
-@click.option("--bucket", metavar="NAME", help="The bucket's name; one of yours that is there already is used as it is.")
+@click.option(
+    "--subnets", multiple=True, metavar="IDS", help="Subnets for machines; those of the default VPC otherwise."
+)
+@click.option(
+    "--bucket", metavar="NAME", help="The bucket's name; one of yours that is there already is used as it is."
+)
 @click.option("--s3-endpoint/--no-s3-endpoint", default=None, help="A gateway endpoint for S3, which is free.")
 @click.option("--run-days", type=click.IntRange(1), help="Days until values of runs are removed; 30 at first.")
 @click.option("--log-days", type=int, help="Days until logs are removed; 30 at first.")
@@ -101,7 +105,8 @@ class _Session:
             state = setup.state()
         if state is not None and state.is_leftover:
             self._say(
-                f"The stack {setup.name} is {state.status}: an attempt failed and left it. It is deleted, and made anew."
+                f"The stack {setup.name} is {state.status}: an attempt failed and left it. It has to be deleted, "
+                "and is then made anew."
             )
             self._ask("Delete it?")
             with _going_on(setup) as see:
@@ -115,7 +120,7 @@ class _Session:
         self._conclude(proposal)
 
     def _make(self, proposal: Proposal) -> None:
-        access, verb = self.setup.access, "make" if proposal.is_new else "change"
+        access, verb = self.setup.access, "be made with" if proposal.is_new else "change in"
         self._say(f"In account {access.account}, {access.region}, the stack {self.setup.name} would {verb}:\n")
         width = max((len(what) for _, what, _ in proposal.lines), default=0)
         for sign, what, why in proposal.lines:

@@ -153,7 +153,7 @@ def forget_profile(name: str) -> bool:
     return True
 
 
-def check_profile_name(name: str) -> None:
+def check_profile_name(name: object) -> None:
     """Refuse what cannot be the name of a profile.
 
     Raises

@@ -1,4 +1,4 @@
-"""Whose buckets are whose, and the policies that they have: moto knows neither owners nor the conditions of a policy."""
+"""Whose buckets are whose, and their policies: moto knows neither owners nor the conditions of a policy."""
 
 from __future__ import annotations
 

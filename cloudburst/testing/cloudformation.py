@@ -98,7 +98,9 @@ class CloudFormation:
         name, is_new = asked.get("StackName", ""), asked.get("ChangeSetType") == "CREATE"
         stack = self._stack(asked)
         if is_new and stack is not None and stack.status != "REVIEW_IN_PROGRESS":
-            raise Refusal("ValidationError", f"Stack [{name}] already exists and cannot be created again with the changeSet")
+            raise Refusal(
+                "ValidationError", f"Stack [{name}] already exists and cannot be created again with the changeSet"
+            )
         if not is_new and stack is None:
             raise Refusal("ValidationError", f"Stack [{name}] does not exist")
         if not is_new and stack is not None and stack.status not in _OVER:
@@ -188,7 +190,7 @@ class CloudFormation:
         return {}
 
     def _forget_change_sets(self, stack: Stack) -> None:
-        self._change_sets = {id: one for id, one in self._change_sets.items() if one.stack is not stack}
+        self._change_sets = {name: one for name, one in self._change_sets.items() if one.stack is not stack}
 
     # ------------------------------------------------------------ stacks
 
@@ -250,12 +252,12 @@ class CloudFormation:
             keys = {"aws_access_key_id": who.key_id, "aws_secret_access_key": who.secret}
             if who.token:
                 keys["aws_session_token"] = who.token
-        session = boto3.session.Session(region_name=self._region, **keys)  # type: ignore[arg-type]
+        session = boto3.session.Session(region_name=self._region, **keys)
         made: dict[str, Any] = {}
 
         def client(service: str) -> Any:
             if service not in made:
-                made[service] = session.client(service, endpoint_url=self._url)  # type: ignore[call-overload]
+                made[service] = session.client(service, endpoint_url=self._url)
             return made[service]
 
         return Calls(client, self._region, stack.name)

@@ -116,9 +116,7 @@ class Ecs:
     def _delete_cluster(self, asked: Mapping[str, Any]) -> None:
         cluster = find_cluster(self.account, asked.get("cluster") or "default")
         if any(task.cluster_arn == cluster.arn and not task.is_stopped for task in self.tasks.values()):
-            raise Refusal(
-                "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active."
-            )
+            raise Refusal("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
 
     def _run(self, asked: Mapping[str, Any]) -> Answer:
         token = asked.get("clientToken")

@@ -73,7 +73,9 @@ class Surround(NamedTuple):
             return f"({name} is known after {resource} is made)"
         found = self.made[resource].attributes
         if name not in found:
-            raise Refusal("ValidationError", f"Template error: resource {resource} does not support attribute type {name}")
+            raise Refusal(
+                "ValidationError", f"Template error: resource {resource} does not support attribute type {name}"
+            )
         return found[name]
 
     def _sub(self, given: Any) -> str:

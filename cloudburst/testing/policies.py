@@ -48,9 +48,10 @@ def allows(policies: Iterable[Document], need: Need) -> bool:
 def denies(policies: Iterable[Document], need: Need) -> bool:
     """Whether a policy of the thing itself denies it, whoever asks.
 
-    >>> plain = {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
-    >>> denies([{"Statement": [plain]}], Need("s3:GetObject", ("arn:aws:s3:::a/b",), {"aws:securetransport": "true"}))
-    False
+    >>> plain = {"Bool": {"aws:SecureTransport": "false"}}
+    >>> policy = {"Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": plain}}
+    >>> [denies([policy], Need("s3:GetObject", ("*",), {"aws:securetransport": tls})) for tls in ("true", "false")]
+    [False, True]
     """
     statements = [statement for policy in policies for statement in _listed(policy.get("Statement"))]
     denying = [statement for statement in statements if statement["Effect"] == "Deny"]

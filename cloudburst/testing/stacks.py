@@ -1,4 +1,4 @@
-"""Stacks that are made, changed and deleted as CloudFormation does it: in order, with events, and back when it fails."""
+"""Stacks made, changed and deleted as CloudFormation does it: in order, with events, and back when it fails."""
 
 from __future__ import annotations
 
