@@ -71,7 +71,7 @@ class Access:
                 user_agent_extra="cloudburst",
             )
             with plainly("speak to AWS"):
-                self._made[service] = boto3.session.Session(region_name=self.region).client(service, config=config)
+                self._made[service] = boto3.client(service, region_name=self.region, config=config)
         return self._made[service]
 
     @cached_property

@@ -25,7 +25,8 @@ class Contents(NamedTuple):
 
     def __str__(self) -> str:
         more = "" if self.is_all else "more than "
-        return f"{more}{_objects(self.kept)} that are kept and {_objects(self.passing)} of runs"
+        verb = "is" if self.kept == 1 else "are"
+        return f"{more}{_objects(self.kept)} that {verb} kept and {_objects(self.passing)} of runs"
 
 
 def _objects(count: int) -> str:

@@ -99,14 +99,14 @@ class Account:
 
     def default_vpc(self, *, wanted: bool) -> None:
         """Give the default VPC its way to the internet, as AWS does; or take it away."""
-        [vpc] = [one for one in self.ec2.vpcs.values() if one.is_default == "true" or one.is_default is True]
+        [vpc] = [one for one in self.ec2.vpcs.values() if one.is_default]
         if wanted:
             gateway = self.ec2.create_internet_gateway()
             self.ec2.attach_internet_gateway(gateway.id, vpc.id)
             [table] = self.ec2.describe_route_tables(filters={"vpc-id": [vpc.id], "association.main": ["true"]})
             self.ec2.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
             return
-        for subnet in self.ec2.get_all_subnets(filters={"vpc-id": [vpc.id]}):
+        for subnet in self.ec2.describe_subnets(filters={"vpc-id": [vpc.id]}):
             self.ec2.delete_subnet(subnet.id)
         self.ec2.delete_vpc(vpc.id)
 

@@ -11,6 +11,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import boto3
+import botocore.loaders
+import botocore.session
 import yaml
 
 from cloudburst.testing.account import ID
@@ -23,6 +25,16 @@ from cloudburst.testing.stacks import Builder, Stack, Wanted, changes_of, moment
 
 _NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 _OVER = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+
+
+def _session(region: str) -> Any:
+    """A session that need not read what boto3 knows of a service if another one before it has."""
+    found = botocore.session.get_session()
+    found.register_component("data_loader", _LOADER)
+    return boto3.session.Session(botocore_session=found, region_name=region)
+
+
+_LOADER = botocore.loaders.create_loader()
 
 
 @dataclass
@@ -47,6 +59,7 @@ class CloudFormation:
         self._stacks: list[Stack] = []
         self._change_sets: dict[str, _ChangeSet] = {}
         self._builder = Builder(clock)
+        self._session = _session(region)
         self._operations: dict[str, Callable[[Request, Mapping[str, str]], Any]] = {
             "CreateChangeSet": self._create_change_set,
             "DescribeChangeSet": self._describe_change_set,
@@ -252,12 +265,11 @@ class CloudFormation:
             keys = {"aws_access_key_id": who.key_id, "aws_secret_access_key": who.secret}
             if who.token:
                 keys["aws_session_token"] = who.token
-        session = boto3.session.Session(region_name=self._region, **keys)
         made: dict[str, Any] = {}
 
         def client(service: str) -> Any:
             if service not in made:
-                made[service] = session.client(service, endpoint_url=self._url)
+                made[service] = self._session.client(service, endpoint_url=self._url, **keys)
             return made[service]
 
         return Calls(client, self._region, stack.name)
