@@ -81,7 +81,8 @@ class CloudFormation:
         if request.service != "cloudformation" or request.operation not in self._operations:
             return None
         asked = request.parameters
-        if request.operation != "CreateChangeSet" and self._stack(asked) is None:
+        is_about_all = request.operation == "DescribeStacks" and not asked.get("StackName") and bool(self._live())
+        if request.operation != "CreateChangeSet" and not is_about_all and self._stack(asked) is None:
             return None
         told = self._operations[request.operation](request, asked)
         name = request.operation
@@ -90,6 +91,9 @@ class CloudFormation:
         namespace = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
         body = f'<{name}Response xmlns="{namespace}">{result}{about}</{name}Response>'
         return Answer(200, "text/xml", body.encode())
+
+    def _live(self) -> list[Stack]:
+        return [one for one in self._stacks if one.status != "DELETE_COMPLETE"]
 
     def _stack(self, asked: Mapping[str, str]) -> Stack | None:
         """By its name the one that is there; by its id also one that is deleted."""
@@ -208,22 +212,8 @@ class CloudFormation:
     # ------------------------------------------------------------ stacks
 
     def _describe_stacks(self, _: Request, asked: Mapping[str, str]) -> dict[str, Any]:
-        stack = self._there(asked)
-        is_made = stack.status in _OVER
-        outputs = outputs_of(stack, stack.now) if is_made else {}
         return {
-            "Stacks": [
-                {
-                    "StackId": stack.id,
-                    "StackName": stack.name,
-                    "CreationTime": stack.created,
-                    "StackStatus": stack.status,
-                    **({"StackStatusReason": stack.reason} if stack.reason else {}),
-                    "Parameters": _pairs(stack.now.parameters, "ParameterKey", "ParameterValue"),
-                    "Outputs": _pairs(outputs, "OutputKey", "OutputValue"),
-                    "Tags": _pairs(stack.now.tags, "Key", "Value"),
-                }
-            ]
+            "Stacks": [_described(one) for one in ([self._there(asked)] if asked.get("StackName") else self._live())]
         }
 
     def _describe_events(self, _: Request, asked: Mapping[str, str]) -> dict[str, Any]:
@@ -273,6 +263,20 @@ class CloudFormation:
             return made[service]
 
         return Calls(client, self._region, stack.name)
+
+
+def _described(stack: Stack) -> dict[str, Any]:
+    outputs = outputs_of(stack, stack.now) if stack.status in _OVER else {}
+    return {
+        "StackId": stack.id,
+        "StackName": stack.name,
+        "CreationTime": stack.created,
+        "StackStatus": stack.status,
+        **({"StackStatusReason": stack.reason} if stack.reason else {}),
+        "Parameters": _pairs(stack.now.parameters, "ParameterKey", "ParameterValue"),
+        "Outputs": _pairs(outputs, "OutputKey", "OutputValue"),
+        "Tags": _pairs(stack.now.tags, "Key", "Value"),
+    }
 
 
 def members(asked: Mapping[str, str], name: str) -> list[str]:

@@ -76,6 +76,7 @@ def test_it_is_made_in_order_with_events_and_outputs(api):
         "Group": "arn:aws:logs:us-east-1:123456789012:log-group:mine:*"
     }
     assert stack["Tags"] == [{"Key": "team", "Value": "a"}]
+    assert [one["StackName"] for one in api.describe_stacks()["Stacks"]] == ["mine"]
     [group] = boto3.client("logs").describe_log_groups(logGroupNamePrefix="mine")["logGroups"]
     assert group["retentionInDays"] == 3
     assert boto3.client("ecs").describe_clusters(clusters=["mine-cluster"])["clusters"][0]["status"] == "ACTIVE"
