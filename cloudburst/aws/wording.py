@@ -46,6 +46,10 @@ _MENDS = (
         "A quota of the account is used up: remove what is not needed, or ask AWS for more (Service Quotas).",
     ),
     (
+        r"must (?:detach|delete) (?:all )?policies",
+        "Somebody has attached policies of their own to it: detach them, and try again.",
+    ),
+    (
         r"still.*(?:use|active)|DependencyViolation|dependent object|cannot be deleted while|DeleteConflict",
         "Something still uses it: end what runs there (cloudburst runs stop), and try again.",
     ),

@@ -25,6 +25,9 @@ Examples:
 """
 
 
+_COLOURS = {"+": "green", "~": "yellow", "-": "red"}
+
+
 @click.command("setup", epilog=_EPILOG)
 @click.option("--name", default="cloudburst", show_default=True, help="What the stack and all things in it are called.")
 @click.option("--region", help="Where; as the profile, AWS_REGION or your AWS profile say by default.")
@@ -124,7 +127,7 @@ class _Session:
         self._say(f"In account {access.account}, {access.region}, the stack {self.setup.name} would {verb}:\n")
         width = max((len(what) for _, what, _ in proposal.lines), default=0)
         for sign, what, why in proposal.lines:
-            self._say(f"  {sign} {what:<{width}}  {why}".rstrip())
+            self._say(f"  {click.style(sign, fg=_COLOURS[sign])} {what:<{width}}  {why}".rstrip())
         self._say("")
         for note in proposal.notes:
             self._say(note)
@@ -179,7 +182,7 @@ class _Session:
         if not removal.is_nothing:
             self._say(f"In account {setup.access.account}, {setup.access.region}, this would be removed:\n")
             for one in removal.lines:
-                self._say(f"  - {one}")
+                self._say(f"  {click.style('-', fg=_COLOURS['-'])} {one}")
             self._say("")
         for one in removal.stays:
             self._say(one)
@@ -232,12 +235,14 @@ def _going_on(setup: Setup) -> Iterator[Callable[[Event], None]]:
             return
         from rich.console import Console
 
+        from cloudburst.aws.wording import thing
+
         console = Console(stderr=True)
         with console.status(f"asking AWS in {setup.access.region}") as status:
 
             def see(event: Event) -> None:
-                words = event.status.replace("_", " ").lower()
-                status.update(f"{event.name}: {words}")
+                becomes = event.status.replace("_", " ").lower()
+                status.update(f"{thing(event.name, setup.words({}))}: {becomes}")
 
             yield see
     except KeyboardInterrupt:

@@ -44,6 +44,7 @@ REASONS = [
     ("Unable to assume the service linked role. Please verify that it exists.", "run cloudburst setup again"),
     ("User: arn is not authorized to perform: iam:CreateRole", "somebody who may can do it"),
     ("LimitExceededException: Cannot exceed quota for RolesPerAccount: 1000", "Service Quotas"),
+    ("Cannot delete entity, must detach all policies first.", "attached policies of their own"),
     ("The Cluster cannot be deleted while Tasks are active.", "end what runs there"),
 ]
 
