@@ -207,9 +207,10 @@ class Builder:
                 try:
                     KINDS[kind].delete(calls, stack.made[name], stack.properties[name])
                 except ClientError as error:
-                    stack.tell(name, "DELETE_FAILED", _reason(error), kind)
-                    left.append(name)
-                    continue
+                    if error.response["Error"]["Code"] not in _GONE:  # what somebody has deleted by hand is deleted
+                        stack.tell(name, "DELETE_FAILED", _reason(error), kind)
+                        left.append(name)
+                        continue
                 stack.tell(name, "DELETE_COMPLETE", kind=kind)
             del stack.made[name], stack.properties[name]
         return left
@@ -218,6 +219,10 @@ class Builder:
         time.sleep(self._clock.real_s(_STEP_S))
 
 
+_GONE = (
+    "ClusterNotFoundException", "RepositoryNotFoundException", "ResourceNotFoundException", "NoSuchEntity",
+    "NoSuchBucket", "InvalidGroup.NotFound", "InvalidVpcEndpointId.NotFound",
+)  # fmt: skip
 _KEEPS = ("Retain", "RetainExceptOnCreate")
 
 

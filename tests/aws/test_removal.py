@@ -149,3 +149,15 @@ def test_what_a_failed_attempt_left_is_removed():
             made()
         assert removed().lines == ["stack cloudburst, which is ROLLBACK_COMPLETE"]
         assert inventory() == {"repositories": ["cloudburst"]}
+
+
+def test_what_somebody_has_deleted_by_hand_is_not_missed():
+    with opened():
+        setup = made()
+        boto3.client("ecs").delete_cluster(cluster="cloudburst")
+        boto3.client("ecr").delete_repository(repositoryName="cloudburst")
+        boto3.client("iam").delete_policy(PolicyArn=setup.caller_policy)
+        boto3.client("logs").delete_log_group(logGroupName="/cloudburst/cloudburst")
+        boto3.client("s3").delete_bucket(Bucket=BUCKET)
+        removed()
+        assert inventory() == {}

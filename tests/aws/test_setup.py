@@ -8,6 +8,7 @@ import pytest
 
 from cloudburst.aws.contents import bucket_state
 from cloudburst.aws.setup import Setup, Wishes
+from cloudburst.aws.stack import TAG, Stack, State
 from cloudburst.aws.template import DAYS, PREFIX
 from cloudburst.errors import SettingsError, SetupError
 from cloudburst.testing import DENIED, Faults
@@ -319,3 +320,20 @@ def test_aws_that_cannot_be_reached_is_one_sentence(monkeypatch):
         assert QUICK < 1
         with pytest.raises(SetupError, match=r"^AWS cannot be reached. Check the network"):
             setup.state()
+
+
+def test_what_may_not_be_looked_at_is_left_to_cloudformation():
+    denied = {"DescribeCapacityProviders": [DENIED], "GetRole": [DENIED]}
+    with opened(faults=Faults(api=denied)):
+        proposal = propose()
+        assert proposal.notes == []
+        assert proposal.words["capacity"] == "Fargate and Fargate Spot"
+
+
+def test_a_stack_that_only_aws_can_mend_says_how(monkeypatch):
+    stuck = State("id", "UPDATE_ROLLBACK_FAILED", "", {}, {}, {TAG: "cloudburst"})
+    monkeypatch.setattr(Stack, "state", lambda self: stuck)
+    with pytest.raises(
+        SetupError, match=r"is UPDATE_ROLLBACK_FAILED, .*continue-update-rollback --stack-name cloudburst"
+    ):
+        setup_of().state()

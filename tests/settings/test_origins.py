@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cloudburst as cb
@@ -58,6 +58,7 @@ def test_arguments_then_variables_then_the_project_then_the_profile(monkeypatch)
     assert sources.profile == "default"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sets(st.sampled_from(["argument", "variable", "project", "profile"]), min_size=1))
 def test_the_strongest_place_wins_whichever_there_are(where):
     with pytest.MonkeyPatch.context() as patch:

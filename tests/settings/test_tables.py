@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cloudburst as cb
@@ -146,6 +146,7 @@ def test_the_line_of_a_table_is_that_of_its_head():
     assert project_table().origin("tags") == "pyproject.toml:3"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(AWS_NAMES), unique=True, min_size=1), st.data())
 def test_the_line_is_right_for_any_table(names, data):
     noise = st.sampled_from(["", "# spot = 1", "\n"])
