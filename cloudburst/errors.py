@@ -20,6 +20,7 @@
     ├─ StoreError         NotFound, AccessDenied, Tampered
     ├─ CodecError         a value that would not come back equal
     ├─ ImageError         the container image
+    ├─ SetupError         what pipelines need in an AWS account cannot be made or removed
     └─ InternalError      our bug
 
 Every message says what happened, to which stage, and what to do. Every error survives pickling, with its attributes,
@@ -183,6 +184,10 @@ class CodecError(CloudburstError):
 
 class ImageError(CloudburstError):
     """The container image is missing, wrong or cannot be built."""
+
+
+class SetupError(CloudburstError):
+    """What pipelines need in an AWS account could not be made or removed."""
 
 
 class InternalError(CloudburstError):

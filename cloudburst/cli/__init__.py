@@ -1,4 +1,4 @@
-"""The command line: ``cloudburst demo | explain | config | runs``. One file a command; here they are put together.
+"""The command line: ``cloudburst demo | explain | setup | config | runs``. One file a command, put together here.
 
 Commands are :class:`click.Command` objects. What a command returns is what the program returns: ``None`` is 0.
 """
@@ -17,7 +17,8 @@ from cloudburst.errors import CloudburstError
 COMMANDS = {
     "demo": "Run the example pipeline, on a year of flights from New York.",
     "explain": "Say what a Deferred of a script would run, without running it.",
-    "config": "Say what pipelines use when they run on this machine.",
+    "setup": "Make in an AWS account what pipelines need there, or remove it.",
+    "config": "Say what pipelines use, and where each setting stands.",
     "runs": "Look at the runs on AWS, stop one, and remove what they have left.",
 }
 """Each command, whose module is of that name, and the first sentence of its help."""

@@ -40,24 +40,25 @@ def _about(function: _F) -> _F:
     """The options that say where runs are."""
     for option in (
         click.option("--endpoint-url", metavar="URL", help="Of a service that plays AWS."),
+        click.option("--profile", metavar="NAME", help="The profile of cloudburst that says where runs are."),
         click.option("--region", help="The region of the bucket; that of CLOUDBURST_REGION or AWS_REGION by default."),
         click.option(
             "--storage",
             metavar="s3://BUCKET/PREFIX",
-            help="Where the runs are; CLOUDBURST_STORAGE_BUCKET and _PREFIX by default.",
+            help="Where the runs are; where `cb.init_aws()` finds its bucket by default.",
         ),
     ):
         function = option(function)
     return function
 
 
-def _place(storage: str | None, region: str | None, endpoint_url: str | None) -> Place:
+def _place(storage: str | None, region: str | None, profile: str | None, endpoint_url: str | None) -> Place:
     from cloudburst.history.book import History
     from cloudburst.runtime.stores import open_store
     from cloudburst.settings.storage import storage_settings
     from cloudburst.settings.user import known_user
 
-    settings = storage_settings(storage, region, endpoint_url)
+    settings = storage_settings(storage, region, endpoint_url, profile)
     return Place(settings, History(open_store(settings.url)), known_user())
 
 

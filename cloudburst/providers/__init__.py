@@ -110,34 +110,41 @@ def init_docker(
 
 def init_aws(
     *,
-    storage_bucket: str,
-    compute_cluster: str,
-    compute_subnets: Sequence[str],
-    compute_image: str,
-    compute_execution_role: str,
-    compute_task_role: str,
-    compute_assign_public_ip: bool = False,
+    profile: str | None = None,
+    storage_bucket: str | None = None,
+    compute_cluster: str | None = None,
+    compute_subnets: Sequence[str] | None = None,
+    compute_image: str | None = None,
+    compute_execution_role: str | None = None,
+    compute_task_role: str | None = None,
+    compute_assign_public_ip: bool | None = None,
     compute_security_groups: Sequence[str] | None = None,
     region: str | None = None,
-    storage_prefix: str = "",
+    storage_prefix: str | None = None,
     storage_kms_key: str | None = None,
-    spot: bool = False,
-    architecture: Literal["X86_64", "ARM64"] = "X86_64",
-    max_workers: int = 100,
+    spot: bool | None = None,
+    architecture: Literal["X86_64", "ARM64"] | None = None,
+    max_workers: int | None = None,
     linger: float | None = None,
     keep_warm: float | None = None,
     log_group: str | None = None,
     tags: Mapping[str, str] | None = None,
-    default_cpu: int | str = 2048,
-    default_memory: int | str = 8192,
+    default_cpu: int | str | None = None,
+    default_memory: int | str | None = None,
     endpoint_url: str | None = None,
 ) -> AwsProvider:
     """Run pipelines on AWS Fargate: one machine of the right size for each piece of work, and S3 between them.
+
+    What is not given is looked for in variables (``CLOUDBURST_STORAGE_BUCKET``, …), then under ``[tool.cloudburst]``
+    in the nearest pyproject.toml, then in a profile as ``cloudburst setup`` writes it: after that ``cb.init_aws()``
+    needs no argument. ``cloudburst config`` shows each value and where it stands.
 
     Nothing is asked of AWS before the first run. Credentials are those that boto3 finds.
 
     Parameters
     ----------
+    profile : str, optional
+        The profile to use: that of ``CLOUDBURST_PROFILE``, else the one that the project names, else ``default``.
     storage_bucket : str
         The S3 bucket for what passes between tasks.
     compute_cluster : str
@@ -152,21 +159,22 @@ def init_aws(
     compute_task_role : str
         ARN of the role of the workers: it has to read and write the bucket. ``docs/iam`` has the least policies.
     compute_assign_public_ip : bool
-        Give machines a public address, as subnets without a NAT gateway need.
+        Give machines a public address, as subnets without a NAT gateway need. Off by default.
     compute_security_groups : list of str, optional
         The default one of the VPC is used without.
     region : str, optional
-        Where all of this is: that of ``AWS_REGION`` or of your profile by default.
+        Where all of this is: that of ``AWS_REGION`` or of your AWS profile, where no other place names one.
     storage_prefix : str, optional
         What all keys in the bucket begin with.
     storage_kms_key : str, optional
         The KMS key that objects are encrypted with; the bucket's own way by default.
     spot : bool
-        Use spare capacity, at less than half the price, which may be taken back. Stages may say otherwise.
+        Use spare capacity, at less than half the price, which may be taken back. Off by default; stages may say
+        otherwise.
     architecture : str
-        ``"X86_64"`` or ``"ARM64"``, as the image was built.
+        ``"X86_64"``, the default, or ``"ARM64"``, as the image was built.
     max_workers : int
-        Machines at once.
+        Machines at once, 100 by default.
     linger : float, optional
         Seconds that a machine without a task waits for another, and in any case to the end of its first minute, which
         is paid anyway. 10 by default; 0 gives every task a machine of its own.
@@ -177,7 +185,7 @@ def init_aws(
     tags : dict, optional
         Tags of all machines, beside our own.
     default_cpu, default_memory : int or str
-        The size of what has none of its own.
+        The size of what has none of its own; 2048 and 8192 by default.
     endpoint_url : str, optional
         Of a service that plays AWS, for tests.
 

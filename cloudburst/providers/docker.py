@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloudburst.providers.local import private_directory
 from cloudburst.providers.remote import RemoteProvider
 from cloudburst.resources import Size
-from cloudburst.settings.aws import DEFAULT_CPU, DEFAULT_MEMORY
+from cloudburst.settings.checks import DEFAULT_CPU, DEFAULT_MEMORY
 from cloudburst.settings.docker import DockerSettings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from cloudburst.errors import SettingsError
 from cloudburst.settings import cpus, storage_directory
-from cloudburst.settings.aws import LINGER_S, seconds
+from cloudburst.settings.checks import LINGER_S, seconds
 
 Engine = Literal["docker", "podman"]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
 from cloudburst.errors import SettingsError
-from cloudburst.settings import aws
+from cloudburst.settings.aws import need_boto3
+from cloudburst.settings.checks import CHECKS
+from cloudburst.settings.origins import checked, found_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,23 @@ class StorageSettings:
 
 
 def storage_settings(
-    storage: str | None = None, region: str | None = None, endpoint_url: str | None = None
+    storage: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    profile: str | None = None,
 ) -> StorageSettings:
-    """Where runs lie: as the arguments say, else as the environment does.
+    """Where runs lie: as the arguments say, else the environment, the project, or a profile.
 
     Parameters
     ----------
     storage : str, optional
-        ``s3://bucket/prefix``; else ``CLOUDBURST_STORAGE_BUCKET`` and ``CLOUDBURST_STORAGE_PREFIX``.
+        ``s3://bucket/prefix``, in place of ``storage_bucket`` and ``storage_prefix``.
     region : str, optional
-        Else ``CLOUDBURST_REGION``, ``AWS_REGION``, or that of the AWS profile.
+        Where no place names one: ``AWS_REGION``, or that of the AWS profile.
     endpoint_url : str, optional
-        Of a service that plays AWS; else ``CLOUDBURST_ENDPOINT_URL``.
+        Of a service that plays AWS.
+    profile : str, optional
+        The profile to use.
 
     Returns
     -------
@@ -53,32 +59,31 @@ def storage_settings(
     Raises
     ------
     SettingsError
-        Naming the setting.
+        Naming the setting, and where it stands.
 
     Examples
     --------
     >>> storage_settings("s3://data/team/cloudburst", region="eu-west-1").prefix
     'team/cloudburst'
     """
-    aws._need_boto3()
-    if storage is None:
-        bucket = os.environ.get("CLOUDBURST_STORAGE_BUCKET")
-        prefix = os.environ.get("CLOUDBURST_STORAGE_PREFIX", "")
-        if not bucket:
-            raise SettingsError(
-                "which bucket your runs are in is not known: name it with --storage s3://bucket/prefix, or set "
-                "CLOUDBURST_STORAGE_BUCKET and CLOUDBURST_STORAGE_PREFIX to storage_bucket and storage_prefix of "
-                "cb.init_aws(...)."
-            )
-    else:
-        split = urlsplit(storage if "://" in storage else f"s3://{storage}")
-        if split.scheme != "s3" or split.query or split.fragment:
-            raise SettingsError(f"storage={storage!r} cannot be: it is a bucket and a prefix, s3://bucket/prefix.")
-        bucket, prefix = split.netloc, split.path
-    return StorageSettings(
-        bucket=aws._bucket(bucket),
-        prefix=aws._prefix(prefix),
-        region=aws._region(region or os.environ.get("CLOUDBURST_REGION")),
-        endpoint_url=aws._endpoint(endpoint_url or os.environ.get("CLOUDBURST_ENDPOINT_URL")),
-        kms_key=aws._kms_key(os.environ.get("CLOUDBURST_STORAGE_KMS_KEY")),
-    )
+    need_boto3("cloudburst runs")
+    given: dict[str, str | None] = {"region": region, "endpoint_url": endpoint_url}
+    if storage is not None:
+        given["storage_bucket"], given["storage_prefix"] = _parts(storage)
+    found = found_settings(given, profile).found
+    if "storage_bucket" not in found:
+        raise SettingsError(
+            "which bucket your runs are in is not known: name it with --storage s3://bucket/prefix, or where "
+            "cb.init_aws() finds it: in CLOUDBURST_STORAGE_BUCKET, under [tool.cloudburst] in pyproject.toml, or in "
+            "a profile, which cloudburst setup writes."
+        )
+    names = ("storage_bucket", "storage_prefix", "region", "endpoint_url", "storage_kms_key")
+    return StorageSettings(*[checked(name, found.get(name), CHECKS[name]) for name in names])
+
+
+def _parts(storage: str) -> tuple[str, str]:
+    """The bucket and the prefix."""
+    split = urlsplit(storage if "://" in storage else f"s3://{storage}")
+    if split.scheme != "s3" or split.query or split.fragment:
+        raise SettingsError(f"storage={storage!r} cannot be: it is a bucket and a prefix, s3://bucket/prefix.")
+    return split.netloc, split.path

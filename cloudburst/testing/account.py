@@ -10,6 +10,9 @@ from functools import cached_property
 from typing import Any
 
 import moto.backends
+from moto.iam.models import SERVICE_NAME_CONVERSION
+
+SERVICE_NAME_CONVERSION.setdefault("ecs", "ECS")  # without it the role of ECS would be AWSServiceRoleForecs
 
 ID = "123456789012"
 _TRUST = {
@@ -76,6 +79,14 @@ class Account:
         self.iam.put_role_policy(name, "allowed", json.dumps(policy))
         return str(made.arn)
 
+    def ecs_role(self, *, wanted: bool) -> bool:
+        """Whether ECS has its own role in the account; it is made if it is wanted and not there."""
+        name = "AWSServiceRoleForECS"
+        was_there = any(role.name == name for role in self.iam.roles.values())
+        if wanted and not was_there:
+            self.iam.create_service_linked_role("ecs.amazonaws.com", "", "")
+        return was_there
+
     def network(self) -> tuple[list[str], str]:
         """Make a VPC with two subnets and a security group; their ids."""
         vpc = self.ec2.create_vpc("10.0.0.0/16")
@@ -85,6 +96,19 @@ class Account:
         ]
         group = self.ec2.create_security_group("cloudburst", "workers", vpc_id=vpc.id)
         return subnets, str(group.id)
+
+    def default_vpc(self, *, wanted: bool) -> None:
+        """Give the default VPC its way to the internet, as AWS does; or take it away."""
+        [vpc] = [one for one in self.ec2.vpcs.values() if one.is_default]
+        if wanted:
+            gateway = self.ec2.create_internet_gateway()
+            self.ec2.attach_internet_gateway(gateway.id, vpc.id)
+            [table] = self.ec2.describe_route_tables(filters={"vpc-id": [vpc.id], "association.main": ["true"]})
+            self.ec2.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
+            return
+        for subnet in self.ec2.describe_subnets(filters={"vpc-id": [vpc.id]}):
+            self.ec2.delete_subnet(subnet.id)
+        self.ec2.delete_vpc(vpc.id)
 
     def push(self, repository: str, tag: str, architecture: str, labels: dict[str, str]) -> str:
         """Have an image in the registry that was built for an architecture; its URI."""

@@ -83,7 +83,7 @@ class Admission:
         for document in owner.policies.values():
             yield json.loads(document) if isinstance(document, str) else document
         for managed in owner.managed_policies.values():
-            yield json.loads(managed.document)
+            yield from (json.loads(version.document) for version in managed.versions if version.is_default)
 
     def _deleted_in_part(self, request: Request, policies: list[Any]) -> Answer:
         bucket, _ = request.bucket_and_key

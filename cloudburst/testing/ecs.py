@@ -42,6 +42,8 @@ class Ecs:
     ----------
     vcpu_quota, spot_vcpu_quota : float, optional
         How many vCPUs may run at once; no limit by default.
+    has_spot : bool
+        Whether the region has Fargate Spot.
     """
 
     def __init__(
@@ -51,7 +53,10 @@ class Ecs:
         script: Script,
         vcpu_quota: float | None = None,
         spot_vcpu_quota: float | None = None,
+        *,
+        has_spot: bool = True,
     ) -> None:
+        self._has_spot = has_spot
         self.account = account
         self.clock = clock
         self.script = script
@@ -68,6 +73,10 @@ class Ecs:
             "ListTasks": self._list,
             "RegisterTaskDefinition": self._register,
             "DescribeTaskDefinition": self._date,
+            "CreateCluster": self._create_cluster,
+            "PutClusterCapacityProviders": self._check_providers,
+            "DescribeCapacityProviders": self._providers,
+            "DeleteCluster": self._delete_cluster,
         }
         self._registered: dict[str, list[datetime]] = {}
         """By family: when each revision was registered, which moto does not tell."""
@@ -90,6 +99,36 @@ class Ecs:
         for revision, registered in enumerate(self._registered.get(family, ()), 1):
             if revision in known:
                 known[revision].registered_at = registered
+
+    def _check_providers(self, asked: Mapping[str, Any]) -> None:
+        if "FARGATE_SPOT" in asked.get("capacityProviders", ()) and not self._has_spot:
+            raise Refusal(
+                "InvalidParameterException",
+                "The specified capacity provider was not found. Specify a valid capacity provider name and try again.",
+            )
+
+    def _create_cluster(self, asked: Mapping[str, Any]) -> None:
+        """ECS makes its own role with the first cluster of an account, and cannot use it at once."""
+        if not self.account.ecs_role(wanted=True) and asked.get("capacityProviders"):
+            raise Refusal(
+                "InvalidParameterException",
+                "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+            )
+        self._check_providers(asked)
+
+    def _providers(self, asked: Mapping[str, Any]) -> Answer:
+        """AWS's own providers are there without anybody having made them."""
+        own = ("FARGATE", "FARGATE_SPOT") if self._has_spot else ("FARGATE",)
+        place = f"arn:aws:ecs:{self.account.region}:{ID}:capacity-provider/"
+        wanted = asked.get("capacityProviders") or own
+        found = [{"capacityProviderArn": place + one, "name": one, "status": "ACTIVE"} for one in wanted if one in own]
+        missing = [{"arn": place + one, "reason": "MISSING"} for one in wanted if one not in own]
+        return json_answer({"capacityProviders": found, "failures": missing})
+
+    def _delete_cluster(self, asked: Mapping[str, Any]) -> None:
+        cluster = find_cluster(self.account, asked.get("cluster") or "default")
+        if any(task.cluster_arn == cluster.arn and not task.is_stopped for task in self.tasks.values()):
+            raise Refusal("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
 
     def _run(self, asked: Mapping[str, Any]) -> Answer:
         token = asked.get("clientToken")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -18,11 +18,13 @@ from cloudburst.testing.account import Account
 from cloudburst.testing.admission import Admission
 from cloudburst.testing.agent import Agent
 from cloudburst.testing.answers import Answer
+from cloudburst.testing.buckets import Buckets
 from cloudburst.testing.clock import Clock
+from cloudburst.testing.cloudformation import CloudFormation
 from cloudburst.testing.containers import Containers
 from cloudburst.testing.ecs import Ecs
 from cloudburst.testing.faults import Fault
-from cloudburst.testing.furnishing import CALLER, Policy, furnish
+from cloudburst.testing.furnishing import CALLER, Policy, add_caller, furnish, push_image
 from cloudburst.testing.identities import Identities, Who
 from cloudburst.testing.images import Images
 from cloudburst.testing.machines import Fleet, Processes
@@ -70,6 +72,13 @@ class FakeAWS:
         The image on this machine that plays ``compute_image`` in containers.
     region : str
         Where it is.
+    furnished : bool
+        Whether everything is there that ``init_aws`` needs; else the account is as AWS opens one, for tests of setting
+        it up, and ``settings`` has its region and address alone.
+    default_vpc, has_spot : bool
+        Whether the account has a default VPC, and the region Fargate Spot.
+    taken_buckets : collection of str
+        Names of buckets that other accounts have.
 
     Attributes
     ----------
@@ -112,6 +121,10 @@ class FakeAWS:
         spot_vcpu_quota: float | None = None,
         image: str | None = None,
         region: str = "us-east-1",
+        furnished: bool = True,
+        default_vpc: bool = True,
+        has_spot: bool = True,
+        taken_buckets: Collection[str] = (),
         _program: Sequence[str] | None = None,
     ) -> None:
         _check(mode, startup_s, shutdown_s, time_scale, image)
@@ -126,6 +139,10 @@ class FakeAWS:
         self._quotas = (vcpu_quota, spot_vcpu_quota)
         self._image = image
         self._region = region
+        self._is_furnished = furnished
+        self._has_default_vpc = default_vpc
+        self._has_spot = has_spot
+        self._taken_buckets = taken_buckets
         self._program = _program
         self._stack = ExitStack()
         self._counting = threading.Lock()
@@ -168,8 +185,9 @@ class FakeAWS:
         surroundings.enter()
         moto_api_backend.reset()
         stack.callback(moto_api_backend.reset)
-        self.settings = {**furnish(account, *self._policies), "endpoint_url": server.url}
-        self._ecs = ecs = Ecs(account, clock, script, *self._quotas)
+        self.settings = {**self._furnish(account), "endpoint_url": server.url}
+        self._ecs = ecs = Ecs(account, clock, script, *self._quotas, has_spot=self._has_spot)
+        stacks = CloudFormation(self._region, server.url, identities, clock)
         metadata = Metadata(server.url, ecs.tasks, clock, self._region, identities)
         self._agent = agent = Agent(
             account, clock, script, fleet, metadata.environment, self._startup_s, self._shutdown_s
@@ -183,11 +201,21 @@ class FakeAWS:
             Admission(account, identities, script, enforced=self._is_enforced),
             Accidents(script, clock),
             images.address,
+            Buckets(account, self._taken_buckets),
             Objects(account),
             ecs.handle,
+            stacks.handle,
         ]
         agent.begin()
         stack.callback(agent.close)
+        stack.callback(stacks.close)
+
+    def _furnish(self, account: Account) -> dict[str, Any]:
+        account.default_vpc(wanted=self._has_default_vpc)
+        if self._is_furnished:
+            return furnish(account, *self._policies)
+        add_caller(account, self._policies[0])
+        return {"region": account.region}
 
     def _fleet(self) -> Fleet:
         if self._mode == "subprocess":
@@ -221,6 +249,10 @@ class FakeAWS:
     def worker_seconds(self) -> float:
         """Fake seconds that all tasks together were paid for: from the start of the pull to the end."""
         return sum(task.billed_s(self._clock.now_s()) for task in self.tasks())
+
+    def push(self, repository: str) -> str:
+        """Have an image for workers in a repository of the account; its URI, for ``compute_image``."""
+        return push_image(self._account, repository)
 
     # ------------------------------------------------------------ faults by hand
 

@@ -45,6 +45,19 @@ def allows(policies: Iterable[Document], need: Need) -> bool:
     return any(_decide(statements, need, resource) for resource in need.resources)
 
 
+def denies(policies: Iterable[Document], need: Need) -> bool:
+    """Whether a policy of the thing itself denies it, whoever asks.
+
+    >>> plain = {"Bool": {"aws:SecureTransport": "false"}}
+    >>> policy = {"Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": plain}}
+    >>> [denies([policy], Need("s3:GetObject", ("*",), {"aws:securetransport": tls})) for tls in ("true", "false")]
+    [False, True]
+    """
+    statements = [statement for policy in policies for statement in _listed(policy.get("Statement"))]
+    denying = [statement for statement in statements if statement["Effect"] == "Deny"]
+    return any(_concerns(statement, need, resource) for statement in denying for resource in need.resources)
+
+
 def _decide(statements: Iterable[Document], need: Need, resource: str) -> bool:
     effects = {statement["Effect"] for statement in statements if _concerns(statement, need, resource)}
     return effects == {"Allow"}

@@ -107,21 +107,6 @@ def test_as_a_program():
     assert done.stderr == "cloudburst: there is no Python script 'nowhere.py'.\n"
 
 
-# ---------------------------------------------------------------- config
-
-
-def test_config_says_what_a_run_would_use(capsys, monkeypatch):
-    monkeypatch.setattr("cloudburst.settings.cpus", lambda: 7)
-    monkeypatch.setattr("cloudburst.settings.machine_memory_mib", lambda: 12 * 1024)
-    monkeypatch.setenv("CLOUDBURST_PROGRESS", "0")
-    assert main(["config"]) == 0
-    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert rows["workers"].startswith("7 ")
-    assert rows["memory"].startswith("12 GB ")
-    assert rows["progress"].startswith("never ")
-    assert rows["storage"].startswith("a private directory")
-
-
 # ---------------------------------------------------------------- explain
 
 

@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 PYTHON_VERSION = ".".join(platform.python_version_tuple()[:2])
 _BASE = f"python:{PYTHON_VERSION}-slim"
 _BUILD_S = 900.0
-_CONTEXT = (".dockerignore", "LICENSE", "README.md", "docker/**/*", "examples/flights.py", "pyproject.toml")
+_CONTEXT = (
+    ".dockerignore", "LICENSE", "README.md", "docker/**/*", "docs/iam/*", "examples/flights.py", "pyproject.toml",
+)  # fmt: skip
 _NAME = "cloudburst-test"
 
 OBEYS = """\

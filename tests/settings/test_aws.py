@@ -15,11 +15,6 @@ import cloudburst as cb
 from cloudburst.resources import Size
 from cloudburst.settings.aws import AwsSettings, aws_settings
 
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(cb.init_aws).parameters.items()
-    if parameter.default is not inspect.Parameter.empty
-}
 GIVEN = {
     "storage_bucket": "my-s3-bucket",
     "compute_cluster": "data",
@@ -34,7 +29,7 @@ GIVEN = {
 
 
 def settings(**changed: Any) -> AwsSettings:
-    return aws_settings(**DEFAULTS | GIVEN | changed)
+    return aws_settings(**GIVEN | changed)
 
 
 @pytest.fixture
@@ -58,12 +53,13 @@ def test_the_first_example_is_taken_as_it_stands() -> None:
 
 def test_every_setting_of_the_call_is_one_of_the_record() -> None:
     renamed = {"linger": "linger_s", "keep_warm": "keep_warm_s", "default_cpu": "", "default_memory": ""}
-    names = {renamed.get(name, name) for name in inspect.signature(cb.init_aws).parameters} - {""}
+    names = {renamed.get(name, name) for name in inspect.signature(cb.init_aws).parameters} - {"", "profile"}
     assert names | {"default_size"} == set(AwsSettings.__dataclass_fields__)
 
 
 WRONG = [
-    ("storage_bucket", None, "storage_bucket=None cannot be"),
+    ("profile", "my profile", "profile='my profile' cannot be: it is a name of letters"),
+    ("storage_bucket", None, "storage_bucket is missing: .*CLOUDBURST_STORAGE_BUCKET.*cloudburst setup"),
     ("storage_bucket", "My_Bucket", "storage_bucket='My_Bucket' cannot be: it is the name of an S3 bucket"),
     ("storage_bucket", "ab", "3 to 63"),
     ("storage_bucket", "a..b", "cannot be"),
@@ -73,12 +69,13 @@ WRONG = [
     ("compute_cluster", "arn:aws:ecs:us-east-1:1:service/x", "the cluster's name or ARN"),
     ("compute_subnets", "subnet-abc", r"compute_subnets='subnet-abc' .*: write compute_subnets=\['subnet-abc'\]"),
     ("compute_subnets", [], "a list of 1 to 16 ids"),
-    ("compute_subnets", None, "a list of 1 to 16 ids"),
+    ("compute_subnets", None, "compute_subnets is missing"),
     ("compute_subnets", ["subnet-a"] * 17, "a list of 1 to 16 ids"),
     ("compute_subnets", ["vpc-1"], "compute_subnets has 'vpc-1', which is no id such as 'subnet-0abc'"),
     ("compute_security_groups", ["default"], "compute_security_groups has 'default'"),
     ("compute_security_groups", ["sg-1"] * 6, "a list of 0 to 5 ids"),
     ("compute_assign_public_ip", "ENABLED", "compute_assign_public_ip='ENABLED' cannot be: it is True or False"),
+    ("compute_image", None, "compute_image is missing: .*cloudburst image builds one"),
     ("compute_image", "", "compute_image='' cannot be: it is an image with its tag"),
     ("compute_image", "my image", "an image with its tag"),
     ("compute_execution_role", "ecsTaskExecutionRole", "compute_execution_role='ecs.*the ARN of a role"),
@@ -115,7 +112,6 @@ WRONG = [
     ("endpoint_url", "http://x/?a=1", "endpoint_url="),
     ("default_cpu", 1000, "default_cpu and default_memory: Fargate has no size cpu=1000"),
     ("default_memory", "100 MB", "default_cpu and default_memory: "),
-    ("default_memory", None, "default_memory=None cannot be: both are needed"),
 ]
 
 
