@@ -32,9 +32,12 @@ from cloudburst.schemas import known_frames, refuse_missing_columns, source_fact
 from cloudburst.shapes import Wanted, fetched, shape_of, taken_apart
 
 if TYPE_CHECKING:
+    from cloudburst.prices import Spending
     from cloudburst.report.explain import Explanation
     from cloudburst.report.picture import Picture
-    from cloudburst.runtime.driver import Outcome
+    from cloudburst.report.progress import Reporting
+    from cloudburst.runtime.driver import Observer, Outcome
+    from cloudburst.runtime.protocols import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ def explain(roots: Sequence[Expr], *, optimize: bool = True) -> Explanation:
     from cloudburst.report.explain import Explanation
 
     prepared = prepare(taken_apart(roots), optimized=optimize, dry=True)
-    return Explanation.of(prepared.plan, prepared.graph, prepared.grouping, prepared.why_not)
+    tariff = providers.current().tariff()
+    return Explanation.of(prepared.plan, prepared.graph, prepared.grouping, prepared.why_not, tariff)
 
 
 def visualize(roots: Sequence[Expr], path: str | None = None) -> Picture:
@@ -191,19 +195,20 @@ def _start(
     reporting = reporter(plan, prepared.graph.merged, settings.progress_wanted(progress))
 
     def work(run: Run[Any]) -> Any:
-        backend = provider.borrow()
+        backend, spending = provider.borrow(), None
         try:
+            spending = provider.spending(plan)
             journal = provider.journal(prepared.prefix, backend)
             if journal is not None:
                 journal.begin(plan, limits, wanted)
             with reporting:
-                outcome = driver.drive(backend, observe=[reporting.see], journal=journal)
+                outcome = driver.drive(backend, observe=_observers(reporting, spending), journal=journal)
             run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
         finally:
-            provider.give_back(backend)
+            _end(run, provider, backend, spending)
         _remember(prepared, outcome, provider)
         outcome = outcome._replace(warnings=(*outcome.warnings, *provider.notes()))
-        run.summary = reporting.finish(outcome, outcome.seconds)
+        run.summary = reporting.finish(outcome, outcome.seconds, run.cost)
         if outcome.status != "done":
             raise diagnosis.verdict(plan, outcome, run.errors, keep_going)
         if keep is not None:
@@ -254,13 +259,15 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
     reporting = reporter(plan, (), settings.progress_wanted(progress))
 
     def work(run: Run[Any]) -> Any:
+        spending = None
         try:
+            spending = provider.spending(plan)
             with reporting:
-                outcome = driver.drive(backend, observe=[reporting.see], journal=taken.chronicle)
+                outcome = driver.drive(backend, observe=_observers(reporting, spending), journal=taken.chronicle)
             run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
         finally:
-            provider.give_back(backend)
-        run.summary = reporting.finish(outcome, outcome.seconds)
+            _end(run, provider, backend, spending)
+        run.summary = reporting.finish(outcome, outcome.seconds, run.cost)
         if outcome.status != "done":
             raise diagnosis.verdict(plan, outcome, run.errors, keep_going=False)
         values = [read(artifact, provider.store) for artifact in outcome.targets if artifact is not None]
@@ -268,6 +275,17 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
         return fetched(taken.told, values)
 
     return Run(plan.name, work, driver.cancel, id, provider.end_s)
+
+
+def _observers(reporting: Reporting, spending: Spending | None) -> list[Observer]:
+    return [reporting.see] if spending is None else [reporting.see, spending.see]
+
+
+def _end(run: Run[Any], provider: Provider, backend: Backend, spending: Spending | None) -> None:
+    """Give the backend back, and note what it cost: also of a run that failed or broke off."""
+    lives = provider.give_back(backend)
+    if spending is not None:
+        run.cost = spending.cost(lives)
 
 
 def _refuse_inside_a_stage() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cloudburst.kept import Kept
 from cloudburst.resources import Size
 
 if TYPE_CHECKING:
-    from cloudburst.runtime.protocols import Backend, Store
+    from cloudburst.prices import Spending, Tariff
+    from cloudburst.runtime.protocols import Backend, Life, Store
     from cloudburst.runtime.state import Limits
     from cloudburst.runtime.task import Plan
 
@@ -62,8 +63,16 @@ class Provider(Protocol):
         """A backend for one run, with the workers that are up already."""
         ...
 
-    def give_back(self, backend: Backend) -> None:
-        """The run is over: its workers may serve the next."""
+    def give_back(self, backend: Backend) -> Sequence[Life]:
+        """The run is over: its workers may serve the next. What machines it had that somebody is paid for."""
+        ...
+
+    def tariff(self) -> Tariff | None:
+        """What machines cost, as far as that is known without asking anybody; ``None`` where nothing is paid."""
+        ...
+
+    def spending(self, plan: Plan) -> Spending | None:
+        """What watches a run and tells what it cost; ``None`` where nothing is paid."""
         ...
 
     def hold(self) -> None:
