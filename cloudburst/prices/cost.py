@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cloudburst.prices.live import known_prices
-from cloudburst.prices.tariff import SPOT_SAVES_PERCENT, PriceList, billed_s, charge
+from cloudburst.prices.tariff import SPOT_SAVES_PERCENT, PriceList, billed_since, charge
 from cloudburst.resources import Size
 
 
@@ -173,7 +173,7 @@ class _Ledger:
         self._machines += 1
         self._up += not machine.is_over
         self._unknown += not machine.is_known
-        seconds = Decimal(billed_s(machine.seconds) - billed_s(machine.before_s))
+        seconds = Decimal(billed_since(machine.seconds, machine.before_s))
         dollars = Decimal(0)
         if hourly is None and seconds:
             self._why = self._why or prices.why_not(machine.size, machine.architecture)

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -98,4 +99,5 @@ class Kept:
             fresh.write_text(json.dumps(self._found), encoding="utf-8")
             fresh.replace(self._path)
         except OSError:  # a full or read-only disk: the next run asks again
-            fresh.unlink(missing_ok=True)
+            with suppress(OSError):
+                fresh.unlink()

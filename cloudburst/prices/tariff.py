@@ -134,10 +134,19 @@ def billed_s(seconds: float) -> int:
     return max(MINIMUM_S, math.ceil(seconds)) if seconds > 0 else 0
 
 
+def billed_since(seconds: float, before_s: float = 0.0) -> int:
+    """The seconds that are charged for a part of a life: from ``before_s`` to ``seconds``.
+
+    >>> billed_since(90, 40), billed_since(50, 40)
+    (30, 0)
+    """
+    return max(0, billed_s(seconds) - billed_s(before_s))
+
+
 def charge(hourly: Decimal, seconds: float, before_s: float = 0.0) -> Decimal:
     """What a machine costs from a moment of its life to another, so that parts of a life cost what the whole does.
 
     >>> charge(Decimal("0.36"), 50), charge(Decimal("0.36"), 90, before_s=50)
     (Decimal('0.006'), Decimal('0.003'))
     """
-    return hourly * (billed_s(seconds) - billed_s(before_s)) / _HOUR_S
+    return hourly * billed_since(seconds, before_s) / _HOUR_S
