@@ -1,4 +1,8 @@
-"""What a run spends: which stage has which machine for how long, watched while it goes on."""
+"""What a run spends: which stage has which machine for how long, watched while it goes on.
+
+An attempt that ended has told how long it took. One that was lost had its machine from the end of the attempt before
+it, as far as that was heard of here.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +65,7 @@ class Spending:
         self._clock = clock
         self._busy: dict[str, _Busy] = {}
         self._had: dict[str, dict[str, float]] = {}
-        """By worker, by stage: seconds on this machine's clock."""
+        """By worker, by stage: seconds."""
         asking.begin()
 
     def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
@@ -69,7 +73,8 @@ class Spending:
         now = self._clock()
         for event in events:
             if isinstance(event, Ended):
-                self._ended(event.worker, event.task, event.attempt, now)
+                self._add(event.worker, event.task, event.seconds)
+                self._ended(event.worker, (event.task, event.attempt), now)
             elif isinstance(event, Gone):
                 self._gone(event.worker, event.task, now)
         for command in commands:
@@ -105,15 +110,12 @@ class Spending:
         order = dict.fromkeys(task.stage for task in self._plan.tasks)
         return cost_of(machines, tuple(order), lambda _: prices)
 
-    def _ended(self, worker: str, task: TaskId, attempt: int, now: float) -> None:
-        busy = self._busy.get(worker)
-        if busy is None:
-            return
-        busy.queue.pop((task, attempt), None)
-        self._add(worker, task, now - busy.since)
-        busy.since = now
-        if not busy.queue:
-            del self._busy[worker]
+    def _ended(self, worker: str, attempt: tuple[TaskId, int], now: float) -> None:
+        if (busy := self._busy.get(worker)) is not None:
+            busy.queue.pop(attempt, None)
+            busy.since = now
+            if not busy.queue:
+                del self._busy[worker]
 
     def _gone(self, worker: str, at: TaskId | None, now: float) -> None:
         """What it was at, or would have come to next, had it to its end."""

@@ -36,8 +36,8 @@ def total_rates(plan: Plan, rows: Sequence[Row], tariff: Tariff) -> tuple[str, .
         levels.setdefault(depth, []).append(task)
     count, dollars, is_at_most = max((_rate(plan, tasks, tariff) for tasks in levels.values()), key=lambda one: one[1])
     most = "at most " if is_at_most else ""
-    sentences = [f"by the second and for a minute at least, at list price ({prices.name}), which is not the bill"]
-    sentences.append(f"at its widest and dearest, with {counted(count, 'machine')} at once: {most}{_hour(dollars)}")
+    sentences = [f"by the second, a minute at least, at list price ({prices.name}), not the bill"]
+    sentences.append(f"at its dearest, with {counted(count, 'machine')} at once: {most}{_hour(dollars)}")
     if unpriced := [row.stage for row in rows if tariff.hourly(row.size) is None]:
         sentences.append(f"without {listed(unpriced)}, of which no list price is known")
     if unknown := [row.stage for row in rows if _is_unknown(plan, row)]:

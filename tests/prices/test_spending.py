@@ -62,14 +62,18 @@ def seconds(cost):
     return {one.stage: one.seconds for one in cost.by_stage}
 
 
+def took(seconds, index, worker="w1"):
+    """The record of an attempt."""
+    return ended(index, worker=worker)._replace(seconds=seconds)
+
+
 def life(worker, seconds=300.0, **more):
     return Life(worker, SHAPE, seconds, **more)
 
 
 def test_a_worker_performs_in_order_and_its_waiting_counts_for_all(run):
     run.at(10, give={"w1": [0, 1]})
-    run.at(20, ended(0))
-    run.at(40, ended(1))
+    run.at(40, took(10, 0), took(20, 1))  # both are heard of at once
     cost = run.cost(life("w1"))
     assert seconds(cost) == {"load": 100.0, "fit": 200.0, "rest": 0.0}
     assert run.asked.begun == 1
@@ -77,24 +81,25 @@ def test_a_worker_performs_in_order_and_its_waiting_counts_for_all(run):
 
 def test_time_between_tasks_is_nobodys_share(run):
     run.at(0, give={"w1": [0]})
-    run.at(10, ended(0))
+    run.at(10, took(9, 0))
     run.at(100, give={"w1": [1]})
-    run.at(110, ended(1))
+    run.at(110, took(9, 1))
     assert seconds(run.cost(life("w1"))) == {"load": 150.0, "fit": 150.0, "rest": 0.0}
 
 
 def test_what_was_lost_is_paid_by_the_stage_that_was_at_it(run):
-    run.at(0, give={"w1": [0, 1]})
-    run.at(30, Gone("w1", "lost", "exit code 1", TaskId(0, -1)), give={"w2": [0]})
-    run.at(60, ended(0, worker="w2"))
-    cost = run.cost(life("w1", 60.0), life("w2", 60.0))
-    assert seconds(cost) == {"load": 120.0, "fit": 0.0, "rest": 0.0}
+    run.at(0, give={"w1": [0, 1, 2]})
+    run.at(30, took(20, 0))
+    run.at(50, Gone("w1", "lost", "exit code 1", TaskId(1, -1)), give={"w2": [1]})
+    run.at(60, took(5, 1, worker="w2"))
+    cost = run.cost(life("w1", 80.0), life("w2", 60.0))
+    assert seconds(cost) == {"load": 40.0, "fit": 100.0, "rest": 0.0}
     assert cost.machines == 2
 
 
 def test_what_still_runs_when_the_run_is_over_had_its_machine_until_then(run):
     run.at(0, give={"w1": [1], "w2": [0]})
-    run.at(10, ended(0, worker="w2"))
+    run.at(10, took(10, 0, worker="w2"))
     run.now = 50
     cost = run.cost(life("w1"), life("w2"))
     assert seconds(cost) == {"load": 300.0, "fit": 300.0, "rest": 0.0}
@@ -106,7 +111,7 @@ def test_a_machine_that_was_never_used_is_idle(run):
 
 
 def test_records_of_workers_that_nobody_knows_change_nothing(run):
-    run.at(0, ended(0, worker="stranger"), Gone("stranger", "lost", "", None))
+    run.at(0, took(1, 0, worker="stranger"), Gone("stranger", "lost", "", None))
     assert run.cost().machines == 0
 
 
