@@ -32,12 +32,9 @@ from cloudburst.schemas import known_frames, refuse_missing_columns, source_fact
 from cloudburst.shapes import Wanted, fetched, shape_of, taken_apart
 
 if TYPE_CHECKING:
-    from cloudburst.prices import Spending
     from cloudburst.report.explain import Explanation
     from cloudburst.report.picture import Picture
-    from cloudburst.report.progress import Reporting
-    from cloudburst.runtime.driver import Observer, Outcome
-    from cloudburst.runtime.protocols import Backend
+    from cloudburst.runtime.driver import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,19 +190,19 @@ def _start(
     limits = provider.limits(keep_going)
     driver = Driver(plan, store, limits, prefix=prepared.prefix)
     reporting = reporter(plan, prepared.graph.merged, settings.progress_wanted(progress))
+    spending = provider.spending(plan)
 
     def work(run: Run[Any]) -> Any:
-        backend, spending = provider.borrow(), None
+        backend = provider.borrow()
         try:
-            spending = provider.spending(plan)
             journal = provider.journal(prepared.prefix, backend)
             if journal is not None:
                 journal.begin(plan, limits, wanted)
             with reporting:
-                outcome = driver.drive(backend, observe=_observers(reporting, spending), journal=journal)
+                outcome = driver.drive(backend, observe=[reporting.see, spending.see], journal=journal)
             run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
         finally:
-            _end(run, provider, backend, spending)
+            run.cost = spending.cost(provider.give_back(backend))  # also of a run that fails or breaks off
         _remember(prepared, outcome, provider)
         outcome = outcome._replace(warnings=(*outcome.warnings, *provider.notes()))
         run.summary = reporting.finish(outcome, outcome.seconds, run.cost)
@@ -257,16 +254,15 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
     taken = provider.take_up(f"runs/{id}")
     plan, driver, backend = taken.plan, taken.driver, taken.backend
     reporting = reporter(plan, (), settings.progress_wanted(progress))
+    spending = provider.spending(plan)
 
     def work(run: Run[Any]) -> Any:
-        spending = None
         try:
-            spending = provider.spending(plan)
             with reporting:
-                outcome = driver.drive(backend, observe=_observers(reporting, spending), journal=taken.chronicle)
+                outcome = driver.drive(backend, observe=[reporting.see, spending.see], journal=taken.chronicle)
             run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
         finally:
-            _end(run, provider, backend, spending)
+            run.cost = spending.cost(provider.give_back(backend))  # also of a run that fails or breaks off
         run.summary = reporting.finish(outcome, outcome.seconds, run.cost)
         if outcome.status != "done":
             raise diagnosis.verdict(plan, outcome, run.errors, keep_going=False)
@@ -275,17 +271,6 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
         return fetched(taken.told, values)
 
     return Run(plan.name, work, driver.cancel, id, provider.end_s)
-
-
-def _observers(reporting: Reporting, spending: Spending | None) -> list[Observer]:
-    return [reporting.see] if spending is None else [reporting.see, spending.see]
-
-
-def _end(run: Run[Any], provider: Provider, backend: Backend, spending: Spending | None) -> None:
-    """Give the backend back, and note what it cost: also of a run that failed or broke off."""
-    lives = provider.give_back(backend)
-    if spending is not None:
-        run.cost = spending.cost(lives)
 
 
 def _refuse_inside_a_stage() -> None:

@@ -17,8 +17,8 @@ from cloudburst.prices.tariff import PriceList, Rate
 from cloudburst.settings.user import cache_directory
 
 KEPT_S = 3 * 86400.0
-REFUSED_S = 86400.0
-"""How long AWS is not asked again that would not say."""
+REFUSED_S = 3600.0
+"""How long AWS is not asked again after it would not say."""
 
 
 class Kept:

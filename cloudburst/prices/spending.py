@@ -51,7 +51,7 @@ class Spending:
     region, architecture : str
         Of all its machines.
     asking : Asking
-        Gives the prices; it is begun here.
+        Gives the prices; it is begun with the run.
     clock : callable
         Gives seconds; it only goes forward.
     """
@@ -66,10 +66,13 @@ class Spending:
         self._busy: dict[str, _Busy] = {}
         self._had: dict[str, dict[str, float]] = {}
         """By worker, by stage: seconds."""
-        asking.begin()
+        self._has_begun = False
 
     def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
         """Take in what has happened and what was decided on it."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._asking.begin()
         now = self._clock()
         for event in events:
             if isinstance(event, Ended):

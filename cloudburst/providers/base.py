@@ -9,10 +9,33 @@ from cloudburst.kept import Kept
 from cloudburst.resources import Size
 
 if TYPE_CHECKING:
-    from cloudburst.prices import Spending, Tariff
+    from cloudburst.prices import Cost, Tariff
+    from cloudburst.runtime.events import Command, Event
     from cloudburst.runtime.protocols import Backend, Life, Store
     from cloudburst.runtime.state import Limits
     from cloudburst.runtime.task import Plan
+
+
+class Watch(Protocol):
+    """Watches a run, and tells what it cost."""
+
+    def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
+        """Take in what has happened and what was decided on it."""
+        ...
+
+    def cost(self, lives: Sequence[Life]) -> Cost | None:
+        """What its machines cost, once it is over; ``None`` where nobody is paid."""
+        ...
+
+
+class Free:
+    """Watches a run for which nobody is paid."""
+
+    def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
+        """Nothing."""
+
+    def cost(self, lives: Sequence[Life]) -> None:
+        """None."""
 
 
 class Journal(Protocol):
@@ -71,8 +94,8 @@ class Provider(Protocol):
         """What machines cost, as far as that is known without asking anybody; ``None`` where nothing is paid."""
         ...
 
-    def spending(self, plan: Plan) -> Spending | None:
-        """What watches a run and tells what it cost; ``None`` where nothing is paid."""
+    def spending(self, plan: Plan) -> Watch:
+        """What watches a run and tells what it cost."""
         ...
 
     def hold(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudburst.kept import Kept
+from cloudburst.providers.base import Free
 from cloudburst.resources import Size
 from cloudburst.settings import LocalSettings
 
@@ -92,8 +93,9 @@ class LocalProvider:
     def tariff(self) -> None:
         """None: nothing is paid for this machine."""
 
-    def spending(self, plan: Plan) -> None:
-        """None: nothing is paid for this machine."""
+    def spending(self, plan: Plan) -> Free:  # noqa: ARG002
+        """Nothing is paid for this machine."""
+        return Free()
 
     def hold(self) -> None:
         """Nothing: workers stay up between runs anyway."""

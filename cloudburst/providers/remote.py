@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from cloudburst import settings
 from cloudburst.errors import SettingsError
 from cloudburst.kept import Kept
+from cloudburst.providers.base import Free, Watch
 from cloudburst.resources import Size
 from cloudburst.settings.user import user_name, user_secret
 
 if TYPE_CHECKING:
-    from cloudburst.prices import Spending, Tariff
+    from cloudburst.prices import Tariff
     from cloudburst.runtime.backends.remote import RemoteBackend
     from cloudburst.runtime.chronicle import Chronicle
     from cloudburst.runtime.pool import Pool
@@ -79,9 +80,9 @@ class RemoteProvider(ABC):
         """What machines cost; ``None`` where nothing is paid."""
         return None
 
-    def spending(self, plan: Plan) -> Spending | None:  # noqa: ARG002
-        """What watches a run and tells what it cost; ``None`` where nothing is paid."""
-        return None
+    def spending(self, plan: Plan) -> Watch:  # noqa: ARG002
+        """What watches a run and tells what it cost: nothing, unless a provider says otherwise."""
+        return Free()
 
     # ------------------------------------------------------------ what a provider is
 

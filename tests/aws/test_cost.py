@@ -15,8 +15,10 @@ from cloudburst.prices import Machine, billed_s, cost_of, known_prices
 from cloudburst.testing import CAPACITY, DENIED, ENI_TIMEOUT, KILLED, PULL_TIMEOUT, SPOT_KILLED, FakeAWS, Task
 from tests.aws.runs import Ran, on_aws, ran
 
-SLOW_START = {"startup_s": 40.0}
+SLOW_START = {"startup_s": 10.0}
 TODAY = datetime.now(UTC).date()
+
+pytestmark = pytest.mark.slow
 
 
 @cb.stage(cpu=256, memory=512)

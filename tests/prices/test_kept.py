@@ -52,7 +52,7 @@ def test_what_was_told_is_known_to_the_next_program_for_some_days(cache, clock):
     assert Kept("us-east-1").prices is None
 
 
-def test_a_refusal_is_known_for_a_day(cache, clock):
+def test_a_refusal_is_known_for_an_hour(cache, clock):
     Kept("us-east-1").refuse("AccessDeniedException")
     assert Kept("us-east-1").is_fresh
     assert Kept("us-east-1").prices is None
