@@ -8,11 +8,14 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from cloudburst.diagnosis import TaskLog
 from cloudburst.errors import Cancelled
 from cloudburst.runtime.interrupts import uninterrupted
+
+if TYPE_CHECKING:
+    from cloudburst.prices import Cost
 
 T = TypeVar("T")
 
@@ -32,6 +35,9 @@ class Run(Generic[T]):
         By which ``cb.resume`` knows it.
     summary : Summary or None
         What it came to, in numbers and as text; ``None`` until it is over.
+    cost : Cost or None
+        What its machines cost at list price, also if it failed. ``None`` until it is over, and where nobody is paid:
+        on this machine and in local containers.
 
     Examples
     --------
@@ -61,6 +67,7 @@ class Run(Generic[T]):
         self._errors: tuple[Exception, ...] = ()
         self._logs: Sequence[TaskLog] = ()
         self.summary: Any = None
+        self.cost: Cost | None = None
         self._thread = threading.Thread(target=self._run, name=f"cloudburst run {name}", daemon=True)
         _alive.add(self)
         self._thread.start()

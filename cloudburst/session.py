@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudburst import diagnosis, providers, settings
+from cloudburst.driving import driven
 from cloudburst.errors import DeferredError, SettingsError
 from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.facts import Facts
@@ -22,7 +23,7 @@ from cloudburst.graph.optimize import PASSES, optimize
 from cloudburst.graph.walk import topological
 from cloudburst.materials import capture_functions, materials
 from cloudburst.planner import make_plan
-from cloudburst.providers.base import Provider
+from cloudburst.providers.base import Journal, Provider
 from cloudburst.providers.remote import RemoteProvider
 from cloudburst.runs import Run
 from cloudburst.runtime.layout import run_id, run_prefix
@@ -156,7 +157,8 @@ def explain(roots: Sequence[Expr], *, optimize: bool = True) -> Explanation:
     from cloudburst.report.explain import Explanation
 
     prepared = prepare(taken_apart(roots), optimized=optimize, dry=True)
-    return Explanation.of(prepared.plan, prepared.graph, prepared.grouping, prepared.why_not)
+    tariff = providers.current().tariff()
+    return Explanation.of(prepared.plan, prepared.graph, prepared.grouping, prepared.why_not, tariff)
 
 
 def visualize(roots: Sequence[Expr], path: str | None = None) -> Picture:
@@ -184,7 +186,6 @@ def _start(
     wanted: Wanted,
     keep: Callable[[Outcome], None] | None = None,
 ) -> Run[Any]:
-    from cloudburst.history.keeper import keeping
     from cloudburst.report.progress import reporter
     from cloudburst.runtime.artifacts import read
     from cloudburst.runtime.driver import Driver
@@ -196,20 +197,16 @@ def _start(
 
     def work(run: Run[Any]) -> Any:
         backend = provider.borrow()
-        try:
+
+        def begun() -> Journal | None:
             journal = provider.journal(prepared.prefix, backend)
             if journal is not None:
                 journal.begin(plan, limits, wanted)
-            history = keeping(provider, plan, run.id, backend, driver.cancel, scale=settings.time_scale())
-            with history, reporting:
-                outcome = driver.drive(backend, observe=[reporting.see, history.see], journal=journal)
-                history.finish(outcome)
-            run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
-        finally:
-            provider.give_back(backend)
+            return journal
+
+        outcome = driven(run, driver, plan, provider, backend, reporting, begun)
         _remember(prepared, outcome, provider)
-        outcome = outcome._replace(warnings=(*outcome.warnings, *provider.notes(), *history.notes()))
-        run.summary = reporting.finish(outcome, outcome.seconds)
+        run.summary = reporting.finish(outcome, outcome.seconds, run.cost)
         if outcome.status != "done":
             raise diagnosis.verdict(plan, outcome, run.errors, keep_going)
         if keep is not None:
@@ -249,7 +246,6 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
     --------
     ``cb.resume("6a2-daily-1f3b5d7e").result()``
     """
-    from cloudburst.history.keeper import keeping
     from cloudburst.report.progress import reporter
     from cloudburst.runtime.artifacts import read
 
@@ -262,16 +258,8 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
     reporting = reporter(plan, (), settings.progress_wanted(progress))
 
     def work(run: Run[Any]) -> Any:
-        try:
-            scale = settings.time_scale()
-            history = keeping(provider, plan, id, backend, driver.cancel, scale=scale, is_taken_up=True)
-            with history, reporting:
-                outcome = driver.drive(backend, observe=[reporting.see, history.see], journal=taken.chronicle)
-                history.finish(outcome)
-            run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
-        finally:
-            provider.give_back(backend)
-        run.summary = reporting.finish(outcome, outcome.seconds)
+        outcome = driven(run, driver, plan, provider, backend, reporting, lambda: taken.chronicle, is_taken_up=True)
+        run.summary = reporting.finish(outcome, outcome.seconds, run.cost)
         if outcome.status != "done":
             raise diagnosis.verdict(plan, outcome, run.errors, keep_going=False)
         values = [read(artifact, provider.store) for artifact in outcome.targets if artifact is not None]

@@ -9,8 +9,9 @@ pytest.register_assert_rewrite("tests.contracts")
 
 
 def pytest_configure(config):
-    """Give the tests a key of their own, and not the one of whoever runs them."""
-    if "CLOUDBURST_CONFIG_DIR" not in os.environ:
-        directory = tempfile.TemporaryDirectory(prefix="cloudburst-tests-")
-        config.add_cleanup(directory.cleanup)
-        os.environ["CLOUDBURST_CONFIG_DIR"] = directory.name
+    """Give the tests a key and a cache of their own, and not those of whoever runs them."""
+    for variable in ("CLOUDBURST_CONFIG_DIR", "CLOUDBURST_CACHE_DIR"):
+        if variable not in os.environ:
+            directory = tempfile.TemporaryDirectory(prefix="cloudburst-tests-")
+            config.add_cleanup(directory.cleanup)
+            os.environ[variable] = directory.name

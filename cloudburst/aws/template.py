@@ -12,7 +12,9 @@ PREFIX = "cloudburst"
 
 DAYS: dict[str, int | None] = {
     **dict.fromkeys(("runs", "journals", "history", "logs")),
-    "sources": 90, "pools": 7, "checks": 1,
+    "sources": 90,
+    "pools": 7,
+    "checks": 1,
 }
 """What goes by itself of what lies under the prefix, and after how many days; ``None`` is for the user to say.
 

@@ -97,6 +97,8 @@ def print_run(record: RunRecord) -> None:
     at = f"{counted(machines, 'machine')} of {record.cluster} in {record.region}"
     for line in (record.run, f"begun {_when(record.begun_s)} by {by}", f"{_tasks(record)} tasks done on {at}"):
         console.print(Text(f"  {shown(line)}"))
+    if line := cost_line(record):
+        console.print(Text(f"  {shown(line)}"))
     if record.state == "lost":
         console.print(Text("  its program is no more, and has not said what became of it"))
     if record.error and not any(one.error and record.error.endswith(one.error) for one in record.stages):
@@ -107,6 +109,27 @@ def print_run(record: RunRecord) -> None:
     for stage in record.stages:
         if stage.error:
             console.print(Text(f"{shown(stage.stage)}: {shown(stage.error)}", style="red"))
+
+
+def cost_line(record: RunRecord) -> str:
+    """What a run cost: as its program told it, else what its machines that are known of come to; empty for none."""
+    if record.cost or not record.machines:
+        return record.cost
+    from cloudburst.prices import Machine, cost_of
+
+    return str(
+        cost_of(
+            Machine(
+                Size(size.cpu, size.memory, size.storage, size.spot),
+                seconds,
+                record.region,
+                size.architecture or "X86_64",
+                is_over=record.state != "running",
+            )
+            for size, lives in ((one.size, one.seconds) for one in record.machines)
+            for seconds in lives
+        )
+    )
 
 
 def _stages(stages: Sequence[StageRecord], *, is_wide: bool) -> Table:

@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from cloudburst.errors import CodecError, NotFound, StoreError
 from cloudburst.history.figures import Figures
 from cloudburst.history.listing import listed
-from cloudburst.history.record import RunState, from_json, to_json
+from cloudburst.history.record import RunRecord, RunState, from_json, to_json
 from cloudburst.providers.base import Provider, Whereabouts
 from cloudburst.runtime import layout
 from cloudburst.runtime.events import Command, Ended, Event, Gone
@@ -25,6 +26,7 @@ from cloudburst.runtime.protocols import Backend, Store
 from cloudburst.runtime.task import Plan, TaskId
 
 if TYPE_CHECKING:
+    from cloudburst.prices import Cost
     from cloudburst.runtime.outcome import Log, Outcome
 
 INTERVAL_S = 5.0
@@ -58,6 +60,10 @@ class Keeping(Protocol):
         """It is over: what became of it."""
         ...
 
+    def spent(self, cost: Cost | None) -> None:
+        """Its machines are given back: what they cost."""
+        ...
+
     def notes(self) -> list[str]:
         """Sentences for the user about what could not be told."""
         ...
@@ -79,6 +85,9 @@ class Unkept:
 
     def finish(self, outcome: Outcome) -> None:
         """Say nothing."""
+
+    def spent(self, cost: Cost | None) -> None:
+        """Nor of that."""
 
     def notes(self) -> list[str]:
         """Nothing could go wrong."""
@@ -134,6 +143,8 @@ class Keeper:
         self._reason = ""
         self._has_changed = True
         self._is_wished = False
+        self._last: RunRecord | None = None
+        """As it was told."""
         self._trouble: StoreError | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="cloudburst history", daemon=True)
@@ -168,6 +179,12 @@ class Keeper:
         with self._lock:
             self._figures.give_up([failed.task for failed in outcome.failures])
         self._state, self._reason = outcome.status, outcome.reason
+
+    def spent(self, cost: Cost | None) -> None:
+        """Its machines are given back: what they cost."""
+        if cost is not None and self._last is not None:
+            told = replace(self._last, dollars=cost.dollars, cost=str(cost))
+            self._try(lambda: self._put(told))
 
     def notes(self) -> list[str]:
         """Sentences for the user about what could not be told."""
@@ -211,8 +228,12 @@ class Keeper:
             printed, self._printed = self._printed, []
             self._has_changed = False
         self._write_printed(printed)
-        self._store.put(self._key, [to_json(record).encode()])
+        self._put(record)
+        self._last = record
         self._trouble = None
+
+    def _put(self, record: RunRecord) -> None:
+        self._store.put(self._key, [to_json(record).encode()])
 
     def _write_printed(self, printed: list[tuple[TaskId, int, Log, str | None]]) -> None:
         lines = []

@@ -111,6 +111,10 @@ class RunRecord:
     attempts: int = 0
     error: str = ""
     """Of the first task that failed, or why the run was cancelled; in one line."""
+    dollars: float | None = None
+    """What it cost at list price; ``None`` until that is known."""
+    cost: str = ""
+    """The same in a sentence, which says at which prices."""
     stages: list[StageRecord] = field(default_factory=list)
     machines: list[MachineRecord] = field(default_factory=list)
     workers: list[str] = field(default_factory=list)
@@ -193,11 +197,12 @@ def _run(told: dict[str, Any]) -> RunRecord:
         stages=_several(told, "stages", _stage),
         machines=_several(told, "machines", _machine),
         workers=[one for one in _several(told, "workers", str) if re.fullmatch(r"[A-Za-z0-9-]{1,64}", one)],
+        dollars=None if told.get("dollars") is None else _number(told, "dollars"),
         **{name: _text(told, name) for name in _TEXTS},
     )
 
 
-_TEXTS = ("user", "pool", "cloudburst", "python", "region", "cluster", "log_group", "definition", "error")
+_TEXTS = ("user", "pool", "cloudburst", "python", "region", "cluster", "log_group", "definition", "error", "cost")
 
 
 def _stage(told: Any) -> StageRecord:

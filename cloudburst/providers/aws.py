@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
+from weakref import WeakKeyDictionary
 
 from cloudburst import settings as of_this_machine
 from cloudburst.errors import SettingsError, StoreError
@@ -12,10 +14,13 @@ from cloudburst.providers.remote import RemoteProvider
 from cloudburst.settings.aws import AwsSettings
 
 if TYPE_CHECKING:
+    from cloudburst.prices import Spending, Tariff
     from cloudburst.runtime.backends.fargate.fleet import FargateFleet
     from cloudburst.runtime.backends.fargate.place import FargatePlace
+    from cloudburst.runtime.backends.remote import RemoteBackend
     from cloudburst.runtime.pool import Pool
-    from cloudburst.runtime.protocols import Store
+    from cloudburst.runtime.protocols import Life, Store
+    from cloudburst.runtime.task import Plan
 
 
 _LONGEST_URL = 768
@@ -31,6 +36,7 @@ class AwsProvider(RemoteProvider):
         self.default_size = settings.default_size
         self.s3 = {"endpoint_url": settings.endpoint_url, "region": settings.region}
         self._is_checked = False
+        self._fleets: WeakKeyDictionary[Pool, FargateFleet] = WeakKeyDictionary()
         if len(self.store_url) > _LONGEST_URL:
             raise SettingsError(
                 f"storage_prefix, storage_kms_key and endpoint_url together are too long to be told to each worker: "
@@ -102,7 +108,9 @@ class AwsProvider(RemoteProvider):
     def _fleet(self, pool: Pool) -> FargateFleet:
         from cloudburst.runtime.backends.fargate.fleet import FargateFleet
 
-        return FargateFleet(self._place(), pool.id, pool.variable, scale=of_this_machine.time_scale())
+        fleet = FargateFleet(self._place(), pool.id, pool.variable, scale=of_this_machine.time_scale())
+        self._fleets[pool] = fleet
+        return fleet
 
     def _fleet_again(self, pool: Pool) -> FargateFleet:
         fleet = self._fleet(pool)
@@ -115,6 +123,23 @@ class AwsProvider(RemoteProvider):
         if not self._is_checked:
             preflight(self._place())
             self._is_checked = True
+
+    def _lives(self, backend: RemoteBackend) -> Sequence[Life]:
+        return self._fleets[backend.pool].lives()
+
+    def tariff(self) -> Tariff:
+        """List prices of this region, as they were asked for of late or as the table has them."""
+        from cloudburst.prices import Tariff, known_prices
+
+        one = self.settings
+        return Tariff(known_prices(one.region, one.endpoint_url), one.architecture, one.max_workers)
+
+    def spending(self, plan: Plan) -> Spending:
+        """Watches a run, and asks AWS for its prices meanwhile if that was not done of late."""
+        from cloudburst.prices import Asking, Spending
+
+        one = self.settings
+        return Spending(plan, one.region, one.architecture, Asking(one.region, one.endpoint_url))
 
     def _stop_leftovers(self, pools: list[str]) -> int:
         from cloudburst.runtime.backends.fargate.stopping import stop_leftovers

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloudburst.kept import Kept
 from cloudburst.resources import Size
 
 if TYPE_CHECKING:
-    from cloudburst.runtime.protocols import Backend, Store
+    from cloudburst.prices import Cost, Tariff
+    from cloudburst.runtime.events import Command, Event
+    from cloudburst.runtime.protocols import Backend, Life, Store
     from cloudburst.runtime.state import Limits
     from cloudburst.runtime.task import Plan
 
@@ -32,6 +34,28 @@ class Whereabouts(NamedTuple):
     log_group: str | None
     definition: str
     """The family of the task definition."""
+
+
+class Watch(Protocol):
+    """Watches a run, and tells what it cost."""
+
+    def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
+        """Take in what has happened and what was decided on it."""
+        ...
+
+    def cost(self, lives: Sequence[Life]) -> Cost | None:
+        """What its machines cost, once it is over; ``None`` where nobody is paid."""
+        ...
+
+
+class Free:
+    """Watches a run for which nobody is paid."""
+
+    def see(self, events: Sequence[Event], commands: Sequence[Command]) -> None:
+        """Nothing."""
+
+    def cost(self, lives: Sequence[Life]) -> None:
+        """None."""
 
 
 class Journal(Protocol):
@@ -82,8 +106,16 @@ class Provider(Protocol):
         """A backend for one run, with the workers that are up already."""
         ...
 
-    def give_back(self, backend: Backend) -> None:
-        """The run is over: its workers may serve the next."""
+    def give_back(self, backend: Backend) -> Sequence[Life]:
+        """The run is over: its workers may serve the next. What machines it had that somebody is paid for."""
+        ...
+
+    def tariff(self) -> Tariff | None:
+        """What machines cost, as far as that is known without asking anybody; ``None`` where nothing is paid."""
+        ...
+
+    def spending(self, plan: Plan) -> Watch:
+        """What watches a run and tells what it cost."""
         ...
 
     def hold(self) -> None:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudburst.kept import Kept
+from cloudburst.providers.base import Free
 from cloudburst.resources import Size
 from cloudburst.settings import LocalSettings
 
 if TYPE_CHECKING:
     from cloudburst.runtime.protocols import Backend, Store
     from cloudburst.runtime.state import Limits
+    from cloudburst.runtime.task import Plan
 
 _MARK = "cloudburst-"
 
@@ -79,13 +81,21 @@ class LocalProvider:
                 return self._idle.pop()
         return LocalBackend(store.url, self._workdir())
 
-    def give_back(self, backend: Backend) -> None:
-        """Keep one set of workers for the next run; others end."""
+    def give_back(self, backend: Backend) -> tuple[()]:
+        """Keep one set of workers for the next run; others end. Nobody is paid for them."""
         with self._lock:
             if not self._idle and self._store is not None:
                 self._idle.append(backend)
-                return
+                return ()
         backend.close()
+        return ()
+
+    def tariff(self) -> None:
+        """None: nothing is paid for this machine."""
+
+    def spending(self, plan: Plan) -> Free:  # noqa: ARG002
+        """Nothing is paid for this machine."""
+        return Free()
 
     def hold(self) -> None:
         """Nothing: workers stay up between runs anyway."""

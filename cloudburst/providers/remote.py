@@ -5,24 +5,26 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cloudburst import settings
 from cloudburst.errors import SettingsError
 from cloudburst.kept import Kept
-from cloudburst.providers.base import Whereabouts
+from cloudburst.providers.base import Free, Watch, Whereabouts
 from cloudburst.resources import Size
 from cloudburst.settings.user import user_name, user_secret
 
 if TYPE_CHECKING:
+    from cloudburst.prices import Tariff
     from cloudburst.runtime.backends.remote import RemoteBackend
     from cloudburst.runtime.chronicle import Chronicle
     from cloudburst.runtime.pool import Pool
-    from cloudburst.runtime.protocols import Backend, Fleet, Store
+    from cloudburst.runtime.protocols import Backend, Fleet, Life, Store
     from cloudburst.runtime.state import Limits
     from cloudburst.runtime.takeover import Resumed
+    from cloudburst.runtime.task import Plan
     from cloudburst.runtime.terms import Terms
 
 
@@ -69,6 +71,18 @@ class RemoteProvider(ABC):
     def _stop_leftovers(self, pools: list[str]) -> int:  # noqa: ARG002
         """Stop what is still up of pools whose drivers are no more: how many machines."""
         return 0
+
+    def _lives(self, backend: RemoteBackend) -> Sequence[Life]:  # noqa: ARG002
+        """What machines somebody is paid for since this was asked last."""
+        return ()
+
+    def tariff(self) -> Tariff | None:
+        """What machines cost; ``None`` where nothing is paid."""
+        return None
+
+    def spending(self, plan: Plan) -> Watch:  # noqa: ARG002
+        """What watches a run and tells what it cost: nothing, unless a provider says otherwise."""
+        return Free()
 
     # ------------------------------------------------------------ what a provider is
 
@@ -145,14 +159,16 @@ class RemoteProvider(ABC):
         pool = Pool(store, self.user, self.secret, terms)
         return RemoteBackend(pool, self._fleet(pool), Greeting(self._image))
 
-    def give_back(self, backend: Any) -> None:
-        """End the workers, or keep them for the next run if they are held."""
+    def give_back(self, backend: Any) -> Sequence[Life]:
+        """End the workers, or keep them for the next run if they are held; what machines the run had."""
         with self._lock:
             self._notes += backend.notes()
             if self._is_held and not self._idle and backend.is_sound:
+                lives = self._lives(backend)
                 self._idle.append(backend)
-                return
+                return lives
         backend.close()
+        return self._lives(backend)
 
     def hold(self) -> None:
         """Keep workers from one run to the next until ``close``."""

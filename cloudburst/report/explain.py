@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
 from cloudburst.graph.facts import Merged
 from cloudburst.graph.graph import Graph
@@ -13,8 +14,12 @@ from cloudburst.graph.group import Grouping
 from cloudburst.graph.nodes import Build, Call, FunctionValue, Literal, Sized, Stored
 from cloudburst.report.amounts import at_most, counted, listed, often, times
 from cloudburst.report.outline import Row, outline
+from cloudburst.report.rates import rates_of, total_rates
 from cloudburst.report.readings import readings_of, stored_readings, taken_in_part
 from cloudburst.runtime.task import GIVEN, Plan
+
+if TYPE_CHECKING:
+    from cloudburst.prices import Tariff
 
 MOST_LINES = 60
 """Of tasks; what is beyond is told in a sentence."""
@@ -48,9 +53,20 @@ class Explanation:
     """What is read of each file, of how much, and why not less."""
     in_part: tuple[str, ...] = ()
     """Which tasks read some columns only of what others store."""
+    rates: tuple[str, ...] = ()
+    """For each row what its machine costs; empty where nobody is paid."""
+    costs: tuple[str, ...] = ()
+    """What all machines cost together, and at which prices."""
 
     @classmethod
-    def of(cls, plan: Plan, graph: Graph, grouping: Grouping, why_not: Mapping[str, str]) -> Explanation:
+    def of(
+        cls,
+        plan: Plan,
+        graph: Graph,
+        grouping: Grouping,
+        why_not: Mapping[str, str],
+        tariff: Tariff | None = None,
+    ) -> Explanation:
         """The explanation of a plan.
 
         Parameters
@@ -63,6 +79,8 @@ class Explanation:
             How that was divided, and why so.
         why_not : mapping
             By a function's name: why its results cannot be recognised by a later run.
+        tariff : Tariff, optional
+            What machines cost, where somebody is paid for them.
         """
         rows = outline(plan)
         return cls(
@@ -76,6 +94,8 @@ class Explanation:
             unrecognised=tuple([f"{name}: {why}" for name, why in why_not.items()]),
             files=tuple(readings_of(graph)),
             in_part=tuple(taken_in_part(plan, rows)),
+            rates=() if tariff is None else rates_of(rows, tariff),
+            costs=() if tariff is None else total_rates(plan, rows, tariff),
         )
 
     @property
@@ -89,6 +109,7 @@ class Explanation:
             ("Read from an earlier run", self.stored),
             ("In tasks of their own", self.apart),
             ("Not recognised by later runs", self.unrecognised),
+            ("What machines cost", self.costs),
             ("Sizes", default),
         )
         return tuple([(heading, sentences) for heading, sentences in notes if sentences])
@@ -116,7 +137,7 @@ class Explanation:
             sources = self._sources(row)
             columns = f"  {row.number:>{number_width}}  {name:<{name_width}}  {size:<{size_width}}  {sources}"
             lines.append(columns.rstrip())
-            lines += [f"{margin}  {detail}" for detail in _details(row)]
+            lines += [f"{margin}  {detail}" for detail in self._details(row)]
         lines += [f"  … {left}"] if left else []
         for heading, sentences in self.notes:
             lines += ["", heading, *[f"  {sentence}" for sentence in at_most(sentences, MOST_NOTES)]]
@@ -130,7 +151,7 @@ class Explanation:
         parts = [f"<div><b>{escape(self.totals)}</b>", '<table style="border-collapse:collapse">']
         for row, size in zip(shown, self.sizes, strict=False):
             name = f"<b>{escape(row.stage)}</b>{times(len(row.tasks))}"
-            details = "<br>".join(escape(text) for text in (self._sources(row), *_details(row)) if text)
+            details = "<br>".join(escape(text) for text in (self._sources(row), *self._details(row)) if text)
             cells = (str(row.number), name, escape(size), details)
             parts.append(f"<tr>{''.join(f'<td {cell}>{text}</td>' for text in cells)}</tr>")
         parts.append(f"</table>{f'<p>… {escape(left)}</p>' if left else ''}")
@@ -143,7 +164,7 @@ class Explanation:
         """As many rows as there is room for, and a sentence about the others."""
         lines = 0
         for number, row in enumerate(self.rows):
-            lines += 1 + len(_details(row))
+            lines += 1 + len(self._details(row))
             if lines > MOST_LINES:
                 left = self.rows[number:]
                 tasks = sum(len(one.tasks) for one in left)
@@ -165,18 +186,18 @@ class Explanation:
     def _named(self, number: int) -> str:
         return f"{number} {self.rows[number - 1].stage}"
 
-
-def _details(row: Row) -> list[str]:
-    details = []
-    if row.first:
-        details.append(f"first {listed(row.first)}")
-    if row.then:
-        details.append(f"then {listed(row.then)}")
-    if len(row.stores) > 1:
-        details.append(f"stores the values of {listed(row.stores)}")
-    policy = [f"timeout {row.timeout_s:g} s"] if row.timeout_s is not None else []
-    policy += [f"up to {counted(row.retries, 'retry')}"] if row.retries else []
-    return [*details, ", ".join(policy)] if policy else details
+    def _details(self, row: Row) -> list[str]:
+        details = []
+        if row.first:
+            details.append(f"first {listed(row.first)}")
+        if row.then:
+            details.append(f"then {listed(row.then)}")
+        if len(row.stores) > 1:
+            details.append(f"stores the values of {listed(row.stores)}")
+        policy = [f"timeout {row.timeout_s:g} s"] if row.timeout_s is not None else []
+        policy += [f"up to {counted(row.retries, 'retry')}"] if row.retries else []
+        details += [", ".join(policy)] if policy else []
+        return [*details, self.rates[row.number - 1]] if self.rates else details
 
 
 def _sizes(rows: Sequence[Row], plan: Plan, graph: Graph, grouping: Grouping) -> list[str]:

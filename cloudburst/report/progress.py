@@ -21,6 +21,7 @@ from cloudburst.runtime.events import Command, Event
 from cloudburst.runtime.task import Plan
 
 if TYPE_CHECKING:
+    from cloudburst.prices import Cost
     from cloudburst.runtime.driver import Outcome
 
 PATIENCE_S = 0.3
@@ -134,7 +135,7 @@ class Reporting:
         if self._artist is not None:
             self._artist.join(_LAST_DRAWING_S)
 
-    def finish(self, outcome: Outcome, seconds: float) -> Summary:
+    def finish(self, outcome: Outcome, seconds: float, cost: Cost | None = None) -> Summary:
         """Tell what the run came to.
 
         Parameters
@@ -143,13 +144,15 @@ class Reporting:
             What became of the run.
         seconds : float
             How long the user waited.
+        cost : Cost, optional
+            What its machines cost, where somebody is paid.
 
         Returns
         -------
         Summary
             Shown already, if progress was.
         """
-        summary = summarize(self._plan, self._merged, outcome, seconds, self.tally)
+        summary = summarize(self._plan, self._merged, outcome, seconds, self.tally, cost)
         if self._display is not None and self._is_shown:
             self._safely(lambda display: display.tell(summary))
         return summary

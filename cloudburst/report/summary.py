@@ -13,6 +13,7 @@ from cloudburst.resources import Size
 from cloudburst.runtime.task import Plan
 
 if TYPE_CHECKING:
+    from cloudburst.prices import Cost
     from cloudburst.runtime.driver import Outcome
 
 _TOLD = ("call", "method", "attribute", "item", "operator")
@@ -62,6 +63,8 @@ class Summary:
     """In plan order."""
     warnings: tuple[str, ...] = ()
     """What went wrong beside the run, and which stages were short of memory."""
+    cost: Cost | None = None
+    """Of its machines at list price; ``None`` where nobody is paid."""
 
     def __str__(self) -> str:
         verb = {"done": "done in", "failed": "failed after", "cancelled": "cancelled after"}[self.status]
@@ -80,13 +83,16 @@ class Summary:
             counted(self.retries, "retry") if self.retries else "",
         )
         lines += [", ".join(filter(None, troubles))] if any(troubles) else []
+        lines += [str(self.cost)] if self.cost is not None else []
         lines += self.warnings
         return "\n  ".join([f"{self.name}: {verb} {duration(self.seconds)}", *lines])
 
     __repr__ = __str__
 
 
-def summarize(plan: Plan, merged: Iterable[Merged], outcome: Outcome, seconds: float, tally: Tally) -> Summary:
+def summarize(
+    plan: Plan, merged: Iterable[Merged], outcome: Outcome, seconds: float, tally: Tally, cost: Cost | None = None
+) -> Summary:
     """The summary of a run.
 
     Parameters
@@ -101,6 +107,8 @@ def summarize(plan: Plan, merged: Iterable[Merged], outcome: Outcome, seconds: f
         How long the user waited.
     tally : Tally
         What was counted on the way.
+    cost : Cost, optional
+        Of its machines.
 
     Returns
     -------
@@ -126,6 +134,7 @@ def summarize(plan: Plan, merged: Iterable[Merged], outcome: Outcome, seconds: f
         ops_saved=sum(one.times - 1 for one in ops if one.label in told),
         by_stage=tuple(figures),
         warnings=(*outcome.warnings, *_short_of_memory(plan, outcome)),
+        cost=cost,
     )
 
 

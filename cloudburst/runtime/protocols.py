@@ -174,6 +174,20 @@ class Fell(NamedTuple):
 Sight = Started | LaunchFailed | Fell
 
 
+class Life(NamedTuple):
+    """How long a machine is paid for, as far as that is known."""
+
+    worker: str
+    shape: Size
+    seconds: float
+    """From the start of its image pull to its end, or until now."""
+    before_s: float = 0.0
+    """As much of that an earlier run of the pool has been told of."""
+    is_over: bool = True
+    is_known: bool = True
+    """Whether its provider has told what became of it."""
+
+
 @runtime_checkable
 class Fleet(Protocol):
     """Machines of one pool, each of which runs the worker program. All but ``close`` return at once."""

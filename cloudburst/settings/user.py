@@ -88,6 +88,17 @@ def config_directory() -> Path:
     return user_config_path("cloudburst", appauthor=False)
 
 
+def cache_directory() -> Path | None:
+    """Where what can be had again lies: ``CLOUDBURST_CACHE_DIR``, else the platform's; ``None`` if nobody knows."""
+    if said := os.environ.get("CLOUDBURST_CACHE_DIR"):
+        return Path(said).expanduser()
+    try:
+        from platformdirs import user_cache_path
+    except ModuleNotFoundError:
+        return None
+    return user_cache_path("cloudburst", appauthor=False)
+
+
 def _read(path: Path) -> bytes:
     mode = path.stat().st_mode
     if os.name == "posix" and mode & _OTHERS:

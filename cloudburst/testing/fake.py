@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -31,6 +32,7 @@ from cloudburst.testing.machines import Fleet, Processes
 from cloudburst.testing.metadata import Metadata
 from cloudburst.testing.objects import Objects
 from cloudburst.testing.operations import Request
+from cloudburst.testing.price_list import PriceListApi
 from cloudburst.testing.script import Faults, Script
 from cloudburst.testing.server import Gate, Server
 from cloudburst.testing.surroundings import Surroundings, block_variables
@@ -88,6 +90,8 @@ class FakeAWS:
         API calls by operation: ``RunTask``, ``GetObject``, …
     worker_calls : Counter
         Those of them that workers made.
+    prices : dict
+        What the fake price list says, by usage type (``USE1-Fargate-GB-Hours``): list prices, which may be changed.
     met : Counter
         Faults that happened, by name, also those that nobody scripted (memory really used up, a quota really full).
 
@@ -147,6 +151,8 @@ class FakeAWS:
         self._stack = ExitStack()
         self._counting = threading.Lock()
         self.settings: dict[str, Any] = {}
+        self._price_list = PriceListApi(region)
+        self.prices = self._price_list.prices
         self.calls: Counter[str] = Counter()
         self.worker_calls: Counter[str] = Counter()
         self.met: Counter[str] = Counter()
@@ -178,8 +184,10 @@ class FakeAWS:
         server = Server(gate)
         stack.callback(server.close)
         caller = identities.issue("caller", CALLER)
+        cache = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudburst-fake-cache-"))
         surroundings = Surroundings(
             block_variables(server.url, self._region, caller.key_id, caller.secret, self._time_scale)
+            | {"CLOUDBURST_CACHE_DIR": cache}  # what this AWS says is not to be taken for what AWS says
         )
         stack.callback(surroundings.leave)
         surroundings.enter()
@@ -203,6 +211,7 @@ class FakeAWS:
             images.address,
             Buckets(account, self._taken_buckets),
             Objects(account),
+            self._price_list.handle,
             ecs.handle,
             stacks.handle,
         ]

@@ -16,6 +16,7 @@ _TARGETS = {
     "Logs_20140328": "logs",
     "secretsmanager": "secretsmanager",
     "AmazonSSM": "ssm",
+    "AWSPriceListService": "pricing",
 }
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 

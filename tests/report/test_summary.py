@@ -1,6 +1,7 @@
 import textwrap
 
 from cloudburst.graph.facts import Merged
+from cloudburst.prices import Cost
 from cloudburst.report.summary import summarize
 from cloudburst.report.tally import Tally
 from cloudburst.runtime.events import Gone
@@ -43,6 +44,14 @@ def test_a_run_is_told_in_a_few_lines():
           3 equal ops saved
           1 retry""")
     )
+
+
+def test_what_it_cost_is_told_where_somebody_is_paid():
+    cost = Cost(0.0123, machines=2, seconds=90.0, prices="us-east-1, table of 2026-09-11")
+    summary = summarize(pipeline(), [], outcome("failed", tasks_done=2), 4.25, performed(), cost)
+    assert summary.cost is cost
+    assert "\n  cost $0.0123 at list price (us-east-1, table of 2026-09-11), not the bill" in str(summary)
+    assert summarize(pipeline(), [], outcome(tasks_done=5), 4.25, performed()).cost is None
 
 
 def test_the_figures_are_there_as_data():

@@ -24,6 +24,7 @@ from cloudburst.runtime.backends.fargate.agenda import Urgency
 from cloudburst.runtime.backends.fargate.callers import Callers, delay_s
 from cloudburst.runtime.backends.fargate.launching import Launching
 from cloudburst.runtime.backends.fargate.machines import MOST_AT_ONCE, SOON_S, Machine, Machines, has_stopped, worker_of
+from cloudburst.runtime.backends.fargate.meter import Meter
 from cloudburst.runtime.backends.fargate.outcomes import is_worth_its_log
 from cloudburst.runtime.backends.fargate.place import Clients, FargatePlace
 from cloudburst.runtime.backends.fargate.refusals import refusal_of_error
@@ -37,7 +38,7 @@ from cloudburst.runtime.backends.fargate.stopping import (
 )
 from cloudburst.runtime.backends.fargate.tails import tail_of
 from cloudburst.runtime.events import LaunchFailed
-from cloudburst.runtime.protocols import Fell, Sight, Started
+from cloudburst.runtime.protocols import Fell, Life, Sight, Started
 
 LAUNCH_LIMIT_S = 600.0
 CLOSE_S = 120.0
@@ -105,6 +106,7 @@ class FargateFleet:
         )
         self._stopping = Stopping(place.cluster, self._clients, self._callers, self._accepted, self._absent)
         self._machines = Machines(scale, launch_limit_s)
+        self._meter = Meter(scale)
         self._lock = threading.Lock()
         self._news: list[Sight] = []
         self._tokens: set[str] = set()
@@ -157,6 +159,11 @@ class FargateFleet:
             return ""
         return tail_of(self._clients("logs"), self._place.log_group, worker)
 
+    def lives(self) -> list[Life]:
+        """How long each machine is paid for since this was asked last; of those that are over it is the last word."""
+        with self._lock:
+            return self._meter.cut(self._callers.now())
+
     def close(self) -> None:
         """Stop every machine of the pool and return when ECS has accepted all of that. Ctrl-C does not cut it short.
 
@@ -190,6 +197,7 @@ class FargateFleet:
     def _granted(self, arn: str, token: str) -> None:
         with self._lock:
             if self._machines.granted(arn, token, self._callers.now()):
+                self._meter.granted(worker_of(arn), self._callers.now())
                 self._news.append(Started(token, worker_of(arn)))
             is_too_late = self._is_closing
         if is_too_late:
@@ -211,6 +219,7 @@ class FargateFleet:
                 for task in ecs.describe_tasks(cluster=cluster, tasks=some, include=["TAGS"]).get("tasks", ()):
                     tags = {tag.get("key"): tag.get("value", "") for tag in task.get("tags") or ()}
                     self._granted(task["taskArn"], tags.get(LAUNCH_TAG, ""))
+                    self._metered(task)
         except (BotoCoreError, ClientError) as error:
             refusal = refusal_of_error(error)
             if not refusal.ask_again:
@@ -250,24 +259,36 @@ class FargateFleet:
         tasks = answer.get("tasks", ())
         tails = [self._tail_of(task) for task in tasks]
         now = self._callers.now()
+        for task in tasks:
+            self._metered(task)
         with self._lock:
             sights = [self._machines.seen(task, now, tail) for task, tail in zip(tasks, tails, strict=True)]
-            sights += [self._machines.missing(str(one.get("arn", "")), now) for one in answer.get("failures", ())]
-            self._news += [sight for sight in sights if sight is not None]
+            vanished = [self._machines.missing(str(one.get("arn", "")), now) for one in answer.get("failures", ())]
+            for sight in vanished:
+                if sight is not None:
+                    self._meter.lost(sight.worker, now)
+            self._news += [sight for sight in (*sights, *vanished) if sight is not None]
         self._callers.add(Urgency.LOOK, self._look)
+
+    def _metered(self, task: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._meter.take(task, self._callers.now())
 
     def _tail_of(self, task: Mapping[str, Any]) -> str:
         return self.tail(worker_of(task["taskArn"])) if has_stopped(task) and is_worth_its_log(task) else ""
 
     # ------------------------------------------------------------ stops
 
-    def _accepted(self, arn: str) -> None:
+    def _accepted(self, arn: str, task: Mapping[str, Any]) -> None:
+        self._metered(task)
         with self._lock:
+            self._meter.stopped(worker_of(arn), self._callers.now())
             if (machine := self._machines.known.get(worker_of(arn))) is not None:
                 machine.stopped_at = self._callers.now()
 
     def _absent(self, arn: str) -> None:
         with self._lock:
+            self._meter.lost(worker_of(arn), self._callers.now())
             fell: Fell | None = self._machines.forget(worker_of(arn), "ECS does not know it any more")
             self._news += [fell] if fell is not None else []
 

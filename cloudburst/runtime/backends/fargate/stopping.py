@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -38,7 +38,7 @@ class Stopping:
     callers : Callers
         Make the calls.
     accepted : callable
-        Is told the ARN of each task that is to stop.
+        Is told the ARN of each task that is to stop, and what ECS says of it.
     absent : callable
         Is told the ARN of each that ECS does not know.
     """
@@ -48,7 +48,7 @@ class Stopping:
         cluster: str,
         clients: Clients,
         callers: Callers,
-        accepted: Callable[[str], None],
+        accepted: Callable[[str, Mapping[str, Any]], None],
         absent: Callable[[str], None],
     ) -> None:
         self._cluster = cluster
@@ -85,7 +85,7 @@ class Stopping:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            self._clients("ecs").stop_task(cluster=self._cluster, task=arn, reason=reason)
+            answer = self._clients("ecs").stop_task(cluster=self._cluster, task=arn, reason=reason)
         except (BotoCoreError, ClientError) as error:
             refusal = refusal_of_error(error)
             if is_unknown_task(error):
@@ -97,7 +97,7 @@ class Stopping:
                 self.refused[arn] = refusal.detail
                 self._callers.errors.append(LaunchError(f"Task {arn} cannot be stopped: {refusal.detail}"))
         else:
-            self._accepted(arn)
+            self._accepted(arn, answer.get("task") or {})
         with self._lock:
             self._waiting.discard(arn)
 

@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from cloudburst.errors import LaunchError
+from cloudburst.prices import Asking
 from cloudburst.resources import Size
 from cloudburst.runtime.backends.fargate.fleet import FargateFleet
 from cloudburst.runtime.backends.fargate.place import Clients, FargatePlace
@@ -324,7 +325,10 @@ def test_the_callers_policy_is_enough_and_each_of_its_permissions_is_used():
             fleet.stop([started.worker])
             seen(fleet, Fell)
         assert stop_leftovers(place, ["p1"], scale=SCALE) == 0
-        used = {f"{service}:{name}" for name in aws.calls for service in ("ecs", "logs", "ecr")}
+        asking = Asking(place.region, place.endpoint_url)
+        asking.begin()
+        assert asking.prices(wait_s=30.0).source == "live"
+        used = {f"{service}:{name}" for name in aws.calls for service in ("ecs", "logs", "ecr", "pricing")}
         allowed = {
             action
             for statement in policy("caller")["Statement"]
