@@ -77,6 +77,20 @@ def config_directory() -> Path:
     return user_config_path("cloudburst", appauthor=False)
 
 
+def cache_directory() -> Path:
+    """Where lies what can be made again: ``CLOUDBURST_CACHE_DIR``, else the platform's place for that."""
+    if said := os.environ.get("CLOUDBURST_CACHE_DIR"):
+        return Path(said).expanduser()
+    try:
+        from platformdirs import user_cache_path
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "Where caches lie on this machine is told by platformdirs, which is not installed: pip install "
+            "'cloudburst[image]', or set CLOUDBURST_CACHE_DIR to a directory of yours."
+        ) from None
+    return user_cache_path("cloudburst", appauthor=False)
+
+
 def _read(path: Path) -> bytes:
     mode = path.stat().st_mode
     if os.name == "posix" and mode & _OTHERS:
