@@ -181,6 +181,7 @@ def _start(
     wanted: Wanted,
     keep: Callable[[Outcome], None] | None = None,
 ) -> Run[Any]:
+    from cloudburst.history.keeper import keeping
     from cloudburst.report.progress import reporter
     from cloudburst.runtime.artifacts import read
     from cloudburst.runtime.driver import Driver
@@ -196,13 +197,15 @@ def _start(
             journal = provider.journal(prepared.prefix, backend)
             if journal is not None:
                 journal.begin(plan, limits, wanted)
-            with reporting:
-                outcome = driver.drive(backend, observe=[reporting.see], journal=journal)
+            history = keeping(provider, plan, run.id, backend, driver.cancel, scale=settings.time_scale())
+            with history, reporting:
+                outcome = driver.drive(backend, observe=[reporting.see, history.see], journal=journal)
+                history.finish(outcome)
             run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
         finally:
             provider.give_back(backend)
         _remember(prepared, outcome, provider)
-        outcome = outcome._replace(warnings=(*outcome.warnings, *provider.notes()))
+        outcome = outcome._replace(warnings=(*outcome.warnings, *provider.notes(), *history.notes()))
         run.summary = reporting.finish(outcome, outcome.seconds)
         if outcome.status != "done":
             raise diagnosis.verdict(plan, outcome, run.errors, keep_going)
@@ -242,6 +245,7 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
     --------
     ``cb.resume("6a2-daily-1f3b5d7e").result()``
     """
+    from cloudburst.history.keeper import keeping
     from cloudburst.report.progress import reporter
     from cloudburst.runtime.artifacts import read
 
@@ -255,8 +259,11 @@ def resume(id: str, *, progress: bool | None = None) -> Run[Any]:  # noqa: A002
 
     def work(run: Run[Any]) -> Any:
         try:
-            with reporting:
-                outcome = driver.drive(backend, observe=[reporting.see], journal=taken.chronicle)
+            scale = settings.time_scale()
+            history = keeping(provider, plan, id, backend, driver.cancel, scale=scale, is_taken_up=True)
+            with history, reporting:
+                outcome = driver.drive(backend, observe=[reporting.see, history.see], journal=taken.chronicle)
+                history.finish(outcome)
             run.take(diagnosis.errors_of(plan, outcome, backend), diagnosis.logs_of(plan, outcome, backend))
         finally:
             provider.give_back(backend)

@@ -1,29 +1,49 @@
-"""The command line: ``cloudburst demo | explain | config``. One file a command; here they are put together."""
+"""The command line: ``cloudburst demo | explain | config``. One file a command; here they are put together.
+
+Commands are :class:`click.Command` objects. What a command returns is what the program returns: ``None`` is 0.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NoReturn
+from collections.abc import Sequence
+
+import click
 
 from cloudburst import __version__
-from cloudburst.cli import config, demo, explain
-from cloudburst.errors import CloudburstError, UsageError
+from cloudburst.cli.lazy import LazyGroup
+from cloudburst.errors import CloudburstError
 
-COMMANDS = (demo, explain, config)
+COMMANDS = {
+    "demo": "Run the example pipeline, on a year of flights from New York.",
+    "explain": "Say what a Deferred of a script would run, without running it.",
+    "config": "Say what pipelines use when they run on this machine.",
+}
+"""Each command, whose module is of that name, and the first sentence of its help."""
 
 MISUSED = 2
 """What the program returns when it could not do what was asked."""
 INTERRUPTED = 130
 
+_EPILOG = """\b
+Examples:
+  cloudburst demo --out flights.png
+  cloudburst explain pipeline.py:result
+  cloudburst COMMAND --help
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are errors like all others of ours."""
+\b
+Exit codes:
+  0    it was done
+  1    what was looked at is not well
+  2    it could not be done; a sentence on stderr says why
+  130  Ctrl-C ended it
 
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}. See {self.prog} --help.")
+\b
+Completion of what you type, in your shell's own start file:
+  eval "$(_CLOUDBURST_COMPLETE=bash_source cloudburst)"           ~/.bashrc
+  eval "$(_CLOUDBURST_COMPLETE=zsh_source cloudburst)"            ~/.zshrc
+  _CLOUDBURST_COMPLETE=fish_source cloudburst | source            config.fish
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,35 +57,56 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if it was done, 2 if it could not be, with one sentence on stderr; 130 if Ctrl-C ended it.
+        0 if it was done, 1 if what was looked at is not well, 2 if it could not be done, with one sentence on stderr;
+        130 if Ctrl-C ended it.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    cloudburst 0.1.0
+    0
     """
     try:
-        _asked(argv)()
-    except CloudburstError as error:
-        print(f"cloudburst: {error}", file=sys.stderr)
-        return MISUSED
-    except KeyboardInterrupt:
+        outcome = program.main(argv, prog_name="cloudburst", standalone_mode=False)
+    except click.Abort:
         return INTERRUPTED
-    return 0
+    except click.ClickException as error:
+        return _refused(_sentence(error))
+    except CloudburstError as error:
+        return _refused(str(error))
+    return outcome if isinstance(outcome, int) else 0
 
 
-def _asked(argv: Sequence[str] | None) -> Callable[[], object]:
-    """What the arguments ask for."""
-    parser = _parser()
-    try:
-        arguments = parser.parse_args(argv)
-    except SystemExit:  # --help and --version have said what they have to say
-        return lambda: None
-    if arguments.run is None:
-        return parser.print_help
-    return partial(arguments.run, arguments)
+def _refused(sentence: str) -> int:
+    print(f"cloudburst: {sentence}", file=sys.stderr)
+    return MISUSED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="cloudburst", description="Pandas pipelines that outgrew the laptop.")
-    parser.add_argument("--version", action="version", version=f"cloudburst {__version__}")
-    parser.set_defaults(run=None)
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for command in COMMANDS:
-        command.describe(commands.add_parser(command.NAME, help=command.HELP, description=f"{command.HELP}."))
-    return parser
+def _sentence(error: click.ClickException) -> str:
+    """A complaint of Click's, in a line that says where there is help."""
+    said = " ".join(error.format_message().split()).rstrip(".")
+    mark = "" if said.endswith("?") else "."
+    if not isinstance(error, click.UsageError):
+        return f"{said}{mark}"
+    return f"{said}{mark} See {error.ctx.command_path if error.ctx else 'cloudburst'} --help."
+
+
+@click.pass_context
+def _what_there_is(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+program = click.version_option(__version__, message="%(prog)s %(version)s")(
+    LazyGroup(
+        COMMANDS,
+        name="cloudburst",
+        help="Pandas pipelines that outgrew the laptop.",
+        epilog=_EPILOG,
+        callback=_what_there_is,
+        invoke_without_command=True,
+        subcommand_metavar="COMMAND [ARGUMENTS]...",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+)
+"""The whole command line."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
+import click
 
-from cloudburst import settings
-
-NAME = "config"
-HELP = "say what pipelines use when they run on this machine"
-
-
-def describe(parser: argparse.ArgumentParser) -> None:
-    """Tell a parser what this command takes: nothing."""
-    parser.set_defaults(run=show)
+_EPILOG = """\b
+Example:
+  cloudburst config
+"""
 
 
-def show(_: argparse.Namespace) -> None:
-    """Print the settings of the local provider, and where each can be changed."""
+@click.command("config", epilog=_EPILOG)
+def command() -> None:
+    """Say what pipelines use when they run on this machine.
+
+    Beside each setting stands where it comes from, or where it can be changed.
+    """
+    from cloudburst import settings
+
     local = settings.local_settings()
     shown = {None: "in a terminal or a notebook", True: "always", False: "never"}[settings.progress_wanted(None)]
     rows = (
@@ -27,4 +28,4 @@ def show(_: argparse.Namespace) -> None:
         ("progress", shown, "CLOUDBURST_PROGRESS=0 or 1, compute(progress=...)"),
     )
     for name, value, where in rows:
-        print(f"{name:<10}{value:<44}{where}")
+        click.echo(f"{name:<10}{value:<44}{where}")

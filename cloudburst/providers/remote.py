@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cloudburst import settings
 from cloudburst.errors import SettingsError
 from cloudburst.kept import Kept
+from cloudburst.providers.base import Whereabouts
 from cloudburst.resources import Size
 from cloudburst.settings.user import user_name, user_secret
 
@@ -168,6 +169,10 @@ class RemoteProvider(ABC):
         from cloudburst.runtime.chronicle import Chronicle
 
         return Chronicle(self.store, prefix, self.secret, pool=backend.pool.id, run=backend.coming_run)
+
+    def whereabouts(self, backend: Any) -> Whereabouts | None:  # noqa: ARG002
+        """Where these workers are; ``None`` if nobody could look at them from elsewhere."""
+        return None
 
     def take_up(self, prefix: str) -> Resumed:
         """Go on with a run of this user whose program was killed."""

@@ -7,12 +7,13 @@ right by itself, and the next picture comes soon.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from cloudburst.resources import Size
 from cloudburst.runtime.events import Assign, Began, Command, Delay, Ended, Event, Gone, LaunchFailed
-from cloudburst.runtime.task import GIVEN, WHOLE, Plan, TaskId
+from cloudburst.runtime.task import GIVEN, WHOLE, Plan, Task, TaskId
 
 _MOST_NOTICES = 1000
 _NOTICE_S = 60.0
@@ -50,6 +51,8 @@ class Tally:
     ----------
     plan : Plan
         What is run.
+    by : callable, optional
+        What the tasks have in common that are counted together: by default the name of their stage.
 
     Attributes
     ----------
@@ -63,11 +66,11 @@ class Tally:
         Sentences about failures and retries, the latest; whoever tells them takes them out.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, by: Callable[[Task], Hashable] = attrgetter("stage")) -> None:
         self._plan = plan
-        by_name: dict[str, StageTally] = {}
-        self._stage_of = [by_name.setdefault(task.stage, StageTally(task.stage)) for task in plan.tasks]
-        self.stages = list(by_name.values())
+        found: dict[Hashable, StageTally] = {}
+        self._stage_of = [found.setdefault(by(task), StageTally(task.stage)) for task in plan.tasks]
+        self.stages = list(found.values())
         self.workers: set[str] = set()
         self.passed = 0
         self.notices: deque[str] = deque(maxlen=_MOST_NOTICES)
@@ -95,6 +98,10 @@ class Tally:
         for task in plan.tasks:
             if task.fan is not None and task.inputs[task.fan].task == GIVEN:
                 self._learn(task.index, len(plan.given[task.inputs[task.fan].output].body))
+
+    def of(self, task: int) -> StageTally:
+        """The numbers that a task is counted in."""
+        return self._stage_of[task]
 
     @property
     def done(self) -> int:

@@ -19,6 +19,12 @@ Where workers are on other machines, driver and workers also leave one another m
         functions/<run>.<id>            large functions
     journals/<3 digits>-<name>-<run id>/plan, <number>                        what another driver needs to go on
 
+What anybody may look at who may read the store, in JSON and of no use to the runtime itself::
+
+    history/<user>/<10 digits>-<run>           what a run came to so far; of two runs the later one comes first
+    logs/<user>/<run>/<number>                 what its attempts printed
+    pools/<user>/<pool>/wishes/stop-<run>      somebody wants the run to end
+
 Files of the user's machine that workers read lie beside the runs, and are there for the next run too::
 
     sources/<3 digits>/<SHA-256 of what is in it>/<name>
@@ -35,6 +41,8 @@ from cloudburst.keys import digest
 from cloudburst.runtime.task import WHOLE, TaskId
 
 _LONGEST = 60
+_FAR_S = 9_999_999_999
+"""A second in the year 2286, from which those of runs are taken away."""
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -168,6 +176,52 @@ def record_key(pool: str, run: str, task: TaskId, attempt: int) -> str:
 def function_key(pool: str, run: str, function: str) -> str:
     """The key of a function that is too large for a letter."""
     return f"{pool}/functions/{run}.{function}"
+
+
+def history_prefix(user: str = "") -> str:
+    """What the keys of all that is told of the runs of a user, or of everybody, begin with.
+
+    >>> history_prefix("u1f00"), history_prefix()
+    ('history/u1f00/', 'history/')
+    """
+    return f"history/{user}/" if user else "history/"
+
+
+def history_key(user: str, run: str, begun_s: float) -> str:
+    """Where it is told what a run came to. Keys are listed in their order: that of a later run comes first.
+
+    >>> history_key("u1f00", "6a2-daily-x1", 1_700_000_000.5)
+    'history/u1f00/8299999999-6a2-daily-x1'
+    """
+    return f"{history_prefix(user)}{max(0, _FAR_S - int(begun_s)):010}-{run}"
+
+
+def run_of_history(key: str) -> tuple[str, str]:
+    """User and run that a key of the history is about.
+
+    >>> run_of_history("history/u1f00/8299999999-6a2-daily-x1")
+    ('u1f00', '6a2-daily-x1')
+    """
+    _, user, name = key.split("/", 2)
+    return user, name.partition("-")[2]
+
+
+def printed_key(user: str, run: str, number: int) -> str:
+    """Where some of what the attempts of a run printed lies: numbered from 1.
+
+    >>> printed_key("u1f00", "6a2-daily-x1", 3)
+    'logs/u1f00/6a2-daily-x1/000003'
+    """
+    return f"logs/{user}/{run}/{number:06}"
+
+
+def wish_key(pool: str, run: str) -> str:
+    """Where it is said that a run is to end.
+
+    >>> wish_key("pools/u/p", "6a2-daily-x1")
+    'pools/u/p/wishes/stop-6a2-daily-x1'
+    """
+    return f"{pool}/wishes/stop-{run}"
 
 
 def log_path(directory: Path, worker: str) -> Path:

@@ -5,13 +5,13 @@ import re
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import cloudburst
-from cloudburst.cli import COMMANDS, demo, main
-from cloudburst.cli import explain as explain_command
+from cloudburst.cli import COMMANDS, demo, main, program
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,8 +61,8 @@ def refusal(capsys, *argv):
 
 def test_help_names_every_command_and_nothing_else(capsys):
     assert main(["--help"]) == 0
-    listed = capsys.readouterr().out.partition("COMMAND\n")[2]
-    assert [line.split()[0] for line in listed.splitlines()] == [command.NAME for command in COMMANDS]
+    listed = capsys.readouterr().out.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines()] == list(COMMANDS)
 
 
 def test_without_a_command_it_says_what_there_is(capsys):
@@ -78,10 +78,14 @@ def test_version(capsys):
 def test_an_unknown_command_names_those_that_there_are(capsys):
     err = refusal(capsys, "frobnicate")
     assert "frobnicate" in err
-    assert all(command.NAME in err for command in COMMANDS)
+    assert all(name in err for name in COMMANDS)
 
 
-@pytest.mark.parametrize("argv", [["demo", "--out"], ["explain"], ["config", "more"]])
+def test_a_command_that_is_nearly_spelled_is_named(capsys):
+    assert "did you mean explain?" in refusal(capsys, "explian")
+
+
+@pytest.mark.parametrize("argv", [["demo", "--out"], ["explain"], ["config", "more"], ["--frobnicate"]])
 def test_wrong_arguments_are_one_sentence(capsys, argv):
     assert "--help" in refusal(capsys, *argv)
 
@@ -92,7 +96,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
 
     monkeypatch.setattr("cloudburst.cli.demo.runpy.run_path", interrupt)
     assert main(["demo"]) == 130
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "\n"  # which closes the line on which the terminal shows ^C
 
 
 def test_as_a_program():
@@ -168,6 +172,19 @@ def test_a_directory_or_another_file_is_no_script(capsys, tmp_path):
         assert "no Python script" in refusal(capsys, "explain", f"{path}:result")
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("x = 1\nnot_there()", "line 2, NameError: name 'not_there' is not defined"),
+        ("x = (\n", "line 1, SyntaxError: '(' was never closed"),
+        ("import sys\n\nsys.exit(3)", "line 3, SystemExit: 3"),
+    ],
+)
+def test_a_script_that_fails_is_one_sentence_with_its_line(capsys, script, source, told):
+    path = script(source)
+    assert refusal(capsys, "explain", f"{path}:result") == f"cloudburst: {path} cannot be imported: {told}.\n"
+
+
 # ---------------------------------------------------------------- demo
 
 
@@ -205,6 +222,44 @@ def test_commands_do_not_write_where_they_are(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_each_command_is_a_module_with_a_name_and_a_sentence():
-    assert explain_command in COMMANDS
-    assert all(command.__name__.rpartition(".")[2] == command.NAME and command.HELP for command in COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_the_sentence_that_the_program_lists_and_an_example(name, capsys):
+    command = import_module(f"cloudburst.cli.{name}").command
+    assert command.name == name
+    assert command.help.partition("\n")[0] == COMMANDS[name]
+    assert main([name, "--help"]) == 0
+    assert f"cloudburst {name}" in capsys.readouterr().out.partition("Example")[2]
+
+
+def test_help_imports_no_command_and_nothing_heavy():
+    code = """
+        import sys
+        from cloudburst.cli import main
+        code = main(["--help"])
+        heavy = {"pandas", "numpy", "pyarrow", "boto3", "rich", "cloudburst.deferred", "cloudburst.settings"}
+        print([name for name in sys.modules if name in heavy or name.startswith("cloudburst.cli.")])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['cloudburst.cli.lazy']"
+
+
+def test_what_is_typed_is_completed():
+    asked = {"_CLOUDBURST_COMPLETE": "bash_complete", "COMP_WORDS": "cloudburst e", "COMP_CWORD": "1"}
+    code = "from cloudburst.cli import main; main()"
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | asked)
+    assert (done.stdout, done.stderr) == ("plain,explain\n", "")
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    code = "import sys; from cloudburst.cli import main; sys.exit(main(['--help'] ))"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert "Traceback" not in done.stderr
+
+
+def test_the_program_documents_its_exit_codes_and_its_completion():
+    assert "Exit codes" in program.epilog
+    assert "_CLOUDBURST_COMPLETE" in program.epilog
