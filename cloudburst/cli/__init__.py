@@ -1,4 +1,4 @@
-"""The command line: ``cloudburst demo | explain | config``. One file a command; here they are put together.
+"""The command line: ``cloudburst demo | explain | image | config``. One file a command; here they are put together.
 
 Commands are :class:`click.Command` objects. What a command returns is what the program returns: ``None`` is 0.
 """
@@ -17,6 +17,7 @@ from cloudburst.errors import CloudburstError
 COMMANDS = {
     "demo": "Run the example pipeline, on a year of flights from New York.",
     "explain": "Say what a Deferred of a script would run, without running it.",
+    "image": "Make an image that mirrors this environment, and push it.",
     "config": "Say what pipelines use when they run on this machine.",
 }
 """Each command, whose module is of that name, and the first sentence of its help."""
@@ -29,6 +30,7 @@ _EPILOG = """\b
 Examples:
   cloudburst demo --out flights.png
   cloudburst explain pipeline.py:result
+  cloudburst image
   cloudburst COMMAND --help
 
 \b

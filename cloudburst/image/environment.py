@@ -12,8 +12,8 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from cloudburst.errors import ImageError
-from cloudburst.image.locks import path_of_url
 from cloudburst.image.mirror import Local, Mirror
+from cloudburst.image.pylocks import path_of_url
 from cloudburst.image.wishes import Wish, own_platform, plain_name
 
 TOOLS = frozenset({"cloudburst", "pip", "uv"})

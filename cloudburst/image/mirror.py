@@ -48,10 +48,13 @@ class Mirror:
 
 
 def _pylock_without(text: str, names: frozenset[str]) -> str:
+    if not text:
+        return ""
     document = tomlkit.parse(text)
     packages = document["packages"].unwrap()
-    document["packages"] = [one for one in packages if plain_name(str(one["name"])) not in names]
-    return tomlkit.dumps(document)
+    left = [one for one in packages if plain_name(str(one["name"])) not in names]
+    document["packages"] = left
+    return tomlkit.dumps(document) if left else ""
 
 
 def _lines_without(text: str, names: frozenset[str]) -> str:

@@ -12,12 +12,14 @@ from packaging.requirements import Requirement
 import cloudburst
 from cloudburst.errors import ImageError
 from cloudburst.image.environment import directory_of
-from cloudburst.image.locks import environment_of
 from cloudburst.image.mirror import Local
+from cloudburst.image.pylocks import environment_of
 from cloudburst.image.wishes import Wish, plain_name
 
 _OURS = "cloudburst"
 _EXTRA = "aws"
+_FOR_PEOPLE = frozenset({"click", "graphviz", "rich"})
+"""What cloudburst shows things with where somebody looks on: not in a worker."""
 
 
 class Needs(NamedTuple):
@@ -83,6 +85,8 @@ def _requirements(package: str, extra: str, wish: Wish) -> Iterator[Requirement]
     here = _installed(package)
     for line in (here.requires or ()) if here is not None else ():
         requirement = Requirement(line)
+        if package == _OURS and requirement.name in _FOR_PEOPLE:
+            continue
         environment = {**environment_of(wish), "extra": extra}
         if requirement.marker is None or requirement.marker.evaluate(environment):
             yield requirement

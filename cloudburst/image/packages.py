@@ -6,6 +6,7 @@ laptop of another kind gets what Linux needs.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import json
@@ -26,19 +27,26 @@ from cloudburst.image.resolver import no_wheel, target, uv, without_wheel
 from cloudburst.image.wheels import Wheel, image_tags
 from cloudburst.image.wishes import Wish
 
-_VERSION = 1
+_VERSION = 2
 """Of how archives are made: another number makes them anew."""
 
 _EPOCH = 315532800  # 1980, the oldest that a zip file can tell
 _KEPT_ARCHIVES = 6
 _LEFT_OUT = re.compile(
-    r"__pycache__/|\.py[co]$|\.dist-info/(?:uv_cache\.json|uv_build\.json|direct_url\.json)$"
-    r"|^site-packages/(?:pandas|pyarrow|matplotlib)/(?:.+/)?tests/"
-    r"|^site-packages/pyarrow/(?:include|includes|src)/|^site-packages/pyarrow/[^/]*(?:flight|_pyarrow_cpp_tests)[^/]*$"
-    r"|^site-packages/numpy/_core/include/|^site-packages/numpy/f2py/src/"
-    r"|^site-packages/(?:numpy|pandas|pyarrow)/.+\.p(?:yx|xd|xi)$|^site-packages/\.lock$"
+    r"""
+    __pycache__/ | \.py[co]$ | ^site-packages/\.lock$
+    | \.dist-info/(?:uv_cache\.json|uv_build\.json|direct_url\.json)$
+    | ^site-packages/(?:matplotlib|mpl_toolkits|numpy|pandas|pyarrow|scipy|sklearn|statsmodels)/(?:.+/)?tests/(?!_)
+    | ^site-packages/pyarrow/(?:include|includes|src)/
+    | ^site-packages/pyarrow/[^/]*(?:flight|substrait|_pyarrow_cpp_tests)[^/]*$
+    | ^site-packages/numpy/(?:_core/include|f2py/src)/
+    | ^site-packages/(?:numpy|pandas|pyarrow)/.+\.p(?:yx|xd|xi)$
+    """,
+    re.VERBOSE,
 )
 """What a worker never opens: tests, what extensions are compiled against, and what tells of this machine."""
+_COMPILED = frozenset({".c", ".cpp", ".pyx"})
+"""What an extension was compiled from, where it lies beside it."""
 _TWICE = re.compile(r"^(?P<same>.+\.so\.\d+)(?:\.\d+)+$")
 _SHEBANG = re.compile(rb"\A#!(?:[^\n]*python[^\n]*|/bin/sh\n'''exec' [^\n]*python[^\n]*\n' ''')\n")
 
@@ -172,8 +180,13 @@ def _entries(prefix: Path) -> Iterator[tuple[Path, str]]:
             r"^(?:local/)?(?:lib|lib64|Lib)/(?:python[\d.]+/)?(?:site|dist)-packages/", "site-packages/", below
         )
         name = re.sub(r"^(?:local/bin|Scripts)/", "bin/", name)
-        if not _LEFT_OUT.search(name) and not name.startswith((".", "include/")):
+        is_unused = _LEFT_OUT.search(name) or name.startswith((".", "include/")) or _is_compiled(path)
+        if not is_unused:
             yield path, name
+
+
+def _is_compiled(path: Path) -> bool:
+    return path.suffix in _COMPILED and any(path.parent.glob(f"{glob.escape(path.stem)}.*.so"))
 
 
 def _placed(name: str, layout: Layout) -> str:

@@ -90,11 +90,11 @@ def told(said: str) -> str:
     >>> told("error: cannot fetch https://me:token@index.example/simple")
     'cannot fetch https://***@index.example/simple'
     """
-    lines = [
-        line.rstrip() for line in said.splitlines() if line.strip() and not line.startswith(("Using ", "Resolved "))
-    ]
-    text = _SECRET.sub("***", "\n".join(lines)).strip().removeprefix("error: ").removeprefix("× ")
-    return text if len(text) <= _LONGEST_SAID else f"{text[: _LONGEST_SAID // 2]}\n...\n{text[-_LONGEST_SAID // 2 :]}"
+    lines = [line for line in said.splitlines() if not line.startswith(("Using ", "Resolved "))]
+    text = _SECRET.sub("***", " ".join(" ".join(lines).split()))
+    for beginning in ("error: ", "× "):
+        text = text.removeprefix(beginning)
+    return text if len(text) <= _LONGEST_SAID else f"{text[: _LONGEST_SAID // 2]} ... {text[-_LONGEST_SAID // 2 :]}"
 
 
 def target(wish: Wish) -> list[str]:

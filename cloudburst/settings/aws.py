@@ -14,6 +14,8 @@ from cloudburst.resources import Size, parse_size
 
 Architecture = Literal["X86_64", "ARM64"]
 
+AUTO = "auto"
+"""The image that is made of the environment at hand."""
 DEFAULT_CPU, DEFAULT_MEMORY = 2048, 8192
 MAX_WORKERS = 100
 LINGER_S = 10.0
