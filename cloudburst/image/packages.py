@@ -24,30 +24,16 @@ from cloudburst.errors import ImageError
 from cloudburst.image.bases import Layout
 from cloudburst.image.mirror import Mirror
 from cloudburst.image.resolver import no_wheel, target, uv, without_wheel
+from cloudburst.image.trimming import is_unused, trimmed
 from cloudburst.image.wheels import Wheel, image_tags
 from cloudburst.image.wishes import Wish
 
-_VERSION = 2
+_VERSION = 1
 """Of how archives are made: another number makes them anew."""
 
 _EPOCH = 315532800  # 1980, the oldest that a zip file can tell
 _KEPT_ARCHIVES = 6
-_LEFT_OUT = re.compile(
-    r"""
-    __pycache__/ | \.py[co]$ | ^site-packages/\.lock$
-    | \.dist-info/(?:uv_cache\.json|uv_build\.json|direct_url\.json)$
-    | ^site-packages/(?:matplotlib|mpl_toolkits|numpy|pandas|pyarrow|scipy|sklearn|statsmodels)/(?:.+/)?tests/(?!_)
-    | ^site-packages/pyarrow/(?:include|includes|src)/
-    | ^site-packages/pyarrow/[^/]*(?:flight|substrait|_pyarrow_cpp_tests)[^/]*$
-    | ^site-packages/numpy/(?:_core/include|f2py/src)/
-    | ^site-packages/(?:numpy|pandas|pyarrow)/.+\.p(?:yx|xd|xi)$
-    """,
-    re.VERBOSE,
-)
-"""What a worker never opens: tests, what extensions are compiled against, and what tells of this machine."""
-_COMPILED = frozenset({".c", ".cpp", ".pyx"})
-"""What an extension was compiled from, where it lies beside it."""
-_TWICE = re.compile(r"^(?P<same>.+\.so\.\d+)(?:\.\d+)+$")
+_TWICE = re.compile(r"^(?P<library>.+?\.so)(?:\.\d+)*$")
 _SHEBANG = re.compile(rb"\A#!(?:[^\n]*python[^\n]*|/bin/sh\n'''exec' [^\n]*python[^\n]*\n' ''')\n")
 
 
@@ -159,11 +145,11 @@ def pack(prefix: Path, layout: Layout, to: Path) -> None:
         for path, name in sorted(_entries(prefix), key=lambda one: one[1]):
             entry = tarfile.TarInfo(_placed(name, layout))
             entry.mtime = _EPOCH
-            if (same := _same(path, prefix)) is not None:
+            if (same := _same(path)) is not None:
                 entry.type, entry.linkname, entry.mode = tarfile.SYMTYPE, same, 0o777
                 out.addfile(entry)
                 continue
-            content = path.read_bytes()
+            content = trimmed(name, path.read_bytes())
             if name.startswith("bin/"):
                 content = _SHEBANG.sub(b"#!/usr/bin/env python3\n", content)
             entry.size = len(content)
@@ -180,13 +166,8 @@ def _entries(prefix: Path) -> Iterator[tuple[Path, str]]:
             r"^(?:local/)?(?:lib|lib64|Lib)/(?:python[\d.]+/)?(?:site|dist)-packages/", "site-packages/", below
         )
         name = re.sub(r"^(?:local/bin|Scripts)/", "bin/", name)
-        is_unused = _LEFT_OUT.search(name) or name.startswith((".", "include/")) or _is_compiled(path)
-        if not is_unused:
+        if not is_unused(path, name):
             yield path, name
-
-
-def _is_compiled(path: Path) -> bool:
-    return path.suffix in _COMPILED and any(path.parent.glob(f"{glob.escape(path.stem)}.*.so"))
 
 
 def _placed(name: str, layout: Layout) -> str:
@@ -195,15 +176,20 @@ def _placed(name: str, layout: Layout) -> str:
     return place.lstrip("/")
 
 
-def _same(path: Path, prefix: Path) -> str | None:
-    """The file beside this one that is the same library under a shorter name: Arrow's are there twice."""
-    found = _TWICE.match(path.name)
+def _same(path: Path) -> str | None:
+    """The file beside this one that is the same library under another name: Arrow's are there twice."""
     if path.is_symlink():
         return os.readlink(path)
-    if found is None or not (other := path.with_name(found["same"])).is_file() or not path.is_relative_to(prefix):
+    found = _TWICE.match(path.name)
+    if found is None:
         return None
-    is_same = other.stat().st_size == path.stat().st_size and other.read_bytes() == path.read_bytes()
-    return other.name if is_same else None
+    others = sorted(path.parent.glob(f"{glob.escape(found['library'])}.*"), key=lambda one: (len(one.name), one.name))
+    for other in others:
+        if other == path:
+            return None
+        if other.stat().st_size == path.stat().st_size and other.read_bytes() == path.read_bytes():
+            return other.name
+    return None
 
 
 def _forget(archives: Path) -> None:
