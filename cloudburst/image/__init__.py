@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudburst.errors import SettingsError
-from cloudburst.settings.user import cache_directory
 
 if TYPE_CHECKING:
-    from cloudburst.image.bases import Base
-    from cloudburst.image.mirror import Mirror
-    from cloudburst.image.needs import Needs
-    from cloudburst.image.registry import Registry
-    from cloudburst.image.wheels import Wheel
-    from cloudburst.image.wishes import Wish
-    from cloudburst.runtime.backends.engine import Engine
+    from cloudburst.image.making import Image
 
 __all__ = ["Image", "build", "dockerfile"]
 
 _NEEDED = {"jinja2": "jinja2", "packaging": "packaging", "tomlkit": "tomlkit"}
-_TAG_LENGTH = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image that mirrors an environment.
-
-    Attributes
-    ----------
-    name : str
-        What to give to ``cb.init_docker(image=...)`` or ``cb.init_aws(compute_image=...)``: with its digest, where a
-        registry tells it.
-    tag : str
-        The digest of everything that went in.
-    source : str
-        Where the environment was read: ``uv.lock``, ``the running environment``.
-    was_built, was_pushed : bool
-        What had to be done.
-    size_bytes : int or None
-        Unpacked; ``None`` if it is in the registry and not on this machine.
-    notes : tuple of str
-        What is worth knowing: data that was left out, packages that are not pinned.
-    """
-
-    name: str
-    tag: str
-    source: str
-    was_built: bool
-    was_pushed: bool
-    size_bytes: int | None
-    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -138,6 +96,7 @@ def build(
     """
     _need()
     from cloudburst.image.bases import base_of
+    from cloudburst.image.making import Making
     from cloudburst.image.registry import registry_of
     from cloudburst.image.wishes import wished
     from cloudburst.runtime.backends.engine import find_engine
@@ -148,7 +107,7 @@ def build(
     )
     found = find_engine(engine)
     registry = registry_of(repository, region, endpoint_url, found) if push else None
-    making = _Making(wish, base_of(wish, found))
+    making = Making(wish, base_of(wish, found))
     if registry is None:
         return making.kept_here(found, repository, say, follow)
     return making.kept_there(found, registry, say, follow)
@@ -192,119 +151,11 @@ def dockerfile(
     """
     _need()
     from cloudburst.image.bases import Base, official
+    from cloudburst.image.making import Making
     from cloudburst.image.wishes import wished
 
     wish = wished(project, python=python, platform=platform, base=base, apt=apt, run=run, without=without)
-    return _Making(wish, Base(wish.base, wish.base, official(wish))).dockerfile
-
-
-class _Making:
-    """An image on its way: what goes in, and what it is called for that."""
-
-    def __init__(self, wish: Wish, base: Base) -> None:
-        from cloudburst.image.dockerfile import dockerfile_of
-        from cloudburst.image.environment import running
-        from cloudburst.image.locks import locked
-        from cloudburst.image.needs import needs
-        from cloudburst.image.project import Project
-
-        mirror, passed = locked(wish)
-        self._wish = wish
-        self._base = base
-        self._mirror: Mirror = (mirror or running(wish)).without(wish.without)
-        self._needs: Needs = needs(self._mirror.versions, self._mirror.local, wish)
-        self._project = Project(wish.project)
-        self._cache = cache_directory() / "image"
-        self._notes = [*passed, *self._mirror.notes]
-        self.dockerfile = dockerfile_of(wish, self._mirror.source, base.name, has_project=self._project.is_package)
-
-    def kept_here(
-        self, engine: Engine, repository: str, say: Callable[[str], None], follow: Callable[[str], None] | None
-    ) -> Image:
-        """The image on this machine alone."""
-        tag = self._tag(say)
-        name = f"{repository}:{tag}"
-        was_built = self._built(engine, name, say, follow)
-        if not was_built:
-            say(f"Nothing has changed: {name} is here.")
-        return self._image(engine, name, name, tag, was_built=was_built, was_pushed=False)
-
-    def kept_there(
-        self, engine: Engine, registry: Registry, say: Callable[[str], None], follow: Callable[[str], None] | None
-    ) -> Image:
-        """The image in a registry."""
-        from cloudburst.image.building import push
-
-        tag = self._tag(say)
-        uri = registry.uri()
-        digest = None if uri is None else registry.digest(tag)
-        if uri is not None and digest is not None:
-            name = f"{uri}:{tag}"
-            say(f"Nothing has changed: {name} is in the registry.")
-            return self._image(engine, name, _by_digest(uri, tag, digest), tag, was_built=False, was_pushed=False)
-        if uri is None:
-            uri = registry.make()
-            say(f"Made the repository {uri}.")
-        name = f"{uri}:{tag}"
-        was_built = self._built(engine, name, say, follow)
-        say(f"Pushing {name}.")
-        registry.log_in(engine)
-        push(engine, name, follow)
-        pushed = _by_digest(uri, tag, registry.digest(tag) or "")
-        return self._image(engine, name, pushed, tag, was_built=was_built, was_pushed=True)
-
-    def _tag(self, say: Callable[[str], None]) -> str:
-        """What tells this image from all others: the digest of what goes in."""
-        from cloudburst.image.mirror import Local
-        from cloudburst.image.packages import Environment, digest_of
-        from cloudburst.image.wheels import wheel_of
-
-        self._cache.mkdir(parents=True, exist_ok=True)
-        local = (*self._mirror.local, *self._needs.local)
-        wheels = tuple(wheel_of(one, self._wish, self._cache) for one in local)
-        own: tuple[Wheel, ...] = ()
-        if self._project.is_package:
-            own = (wheel_of(Local(self._project.name, self._wish.project), self._wish, self._cache),)
-        self._archived = {"environment.tar": Environment(self._mirror, self._needs.pins, wheels)}
-        if own:
-            self._archived["project.tar"] = Environment(None, (), own)
-        self._notes += [one.note for one in (*wheels, *own) if one.note]
-        for note in self._notes:
-            say(note)
-        parts = {
-            "base": self._base.identity,
-            "dockerfile": self.dockerfile,
-            "archives": {name: digest_of(one, self._wish, self._base.layout) for name, one in self._archived.items()},
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_TAG_LENGTH]
-
-    def _built(
-        self, engine: Engine, name: str, say: Callable[[str], None], follow: Callable[[str], None] | None
-    ) -> bool:
-        """Build it if it is not on this machine; whether it had to be."""
-        from cloudburst.image import building
-        from cloudburst.image.packages import archive
-
-        if building.is_here(engine, name):
-            return False
-        say(f"Building {name} from {self._mirror.source}, for {self._wish.platform} and Python {self._wish.python}.")
-        archives = {
-            name: archive(one, self._wish, self._base.layout, self._cache) for name, one in self._archived.items()
-        }
-        with tempfile.TemporaryDirectory(prefix="context-", dir=self._cache) as context:
-            building.context_of(Path(context), self.dockerfile, archives)
-            building.build(engine, name, Path(context), self._wish, follow)
-        return True
-
-    def _image(self, engine: Engine, here: str, name: str, tag: str, *, was_built: bool, was_pushed: bool) -> Image:
-        from cloudburst.image.building import is_here, size_of
-
-        size = size_of(engine, here) if is_here(engine, here) else None
-        return Image(name, tag, self._mirror.source, was_built, was_pushed, size, tuple(self._notes))
-
-
-def _by_digest(uri: str, tag: str, digest: str) -> str:
-    return f"{uri}@{digest}" if digest else f"{uri}:{tag}"
+    return Making(wish, Base(wish.base, wish.base, official(wish))).dockerfile
 
 
 def _need() -> None:
@@ -318,3 +169,9 @@ def _need() -> None:
 def _to_standard_error(line: str) -> None:
     sys.stderr.write(f"cloudburst: {line}\n")
     sys.stderr.flush()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Image":  # what makes images is loaded when one is made
+        return import_module("cloudburst.image.making").Image
+    raise AttributeError(f"module 'cloudburst.image' has no attribute {name!r}")

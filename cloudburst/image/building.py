@@ -14,6 +14,7 @@ from time import sleep
 from cloudburst.errors import ImageError
 from cloudburst.image.resolver import told
 from cloudburst.image.wishes import Wish
+from cloudburst.runtime.backends.complaints import meaning
 from cloudburst.runtime.backends.engine import Engine, EngineRefused
 
 Follow = Callable[[str], None]
@@ -156,4 +157,4 @@ def _explained(refused: EngineRefused, wish: Wish, what: str) -> ImageError:
     for pattern, mend in _MEANINGS:
         if re.search(pattern, refused.said):
             return ImageError(f"{what}: {refused.said.rstrip('.')}. {mend.format(platform=wish.platform)}")
-    return ImageError(f"{what}: {refused.said}")
+    return ImageError(str(refused) if meaning(refused.said) else f"{what}: {refused.said}")

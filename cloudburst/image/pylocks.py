@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import tomlkit
@@ -40,11 +41,19 @@ def read_pylock(project: Project, text: str, source: str) -> Mirror:
             continue
         versions[plain_name(one.name)] = str(one.version or "")
         if path is None:
-            elsewhere.append(raw)
+            elsewhere.append(_absolute(raw, project.directory))
         else:
             local.append(Local(one.name, path))
     document["packages"] = elsewhere
     return Mirror(source, "pylock.toml", tomlkit.dumps(document) if elsewhere else "", versions, tuple(local))
+
+
+def _absolute(package: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """A package whose files are found from anywhere: the lock is read from another directory than its own."""
+    for file in [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]:
+        if "path" in file:
+            file["path"] = str((directory / file["path"]).resolve())
+    return package
 
 
 def of_project(project: Project, wish: Wish) -> Mirror:

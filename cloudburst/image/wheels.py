@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,7 +117,7 @@ def _built(local: Local, wish: Wish, cache: Path) -> Path:
             source.mkdir()
             copied(local.path, source, with_data=wish.with_data)
         uv(
-            *("build", "--wheel", "--out-dir", str(made), str(source), "--quiet"),
+            *("build", "--wheel", "--out-dir", str(made), str(source)),
             about=f"build a wheel of {local.name} from {local.path}",
             within=local.path if local.path.is_dir() else wish.project,
         )
@@ -126,11 +125,19 @@ def _built(local: Local, wish: Wish, cache: Path) -> Path:
         return wheel.replace(place / wheel.name)
 
 
-def _note(name: str, left: Iterable[Found]) -> str:
-    found = sorted(left, key=lambda one: -one.size)
-    if not found:
-        return ""
-    listed = ", ".join(one.below for one in found[:3]) + (", ..." if len(found) > 3 else "")
+def data_that_stays(scripts: Path) -> list[str]:
+    """What is to be said of the data beside scripts, which are no package: none of it is in the image."""
+    found = [one for one in walked(scripts) if one.is_data]
+    stay = "stays" if len(found) == 1 else "stay"
+    return [f"{_listed(found)} {stay} here: stages read from storage what they need."] if found else []
+
+
+def _note(name: str, left: list[Found]) -> str:
+    return f"{_listed(left)} of {name} left out; --with-data takes them along." if left else ""
+
+
+def _listed(found: list[Found]) -> str:
+    largest = sorted(found, key=lambda one: -one.size)
+    names = ", ".join(one.below for one in largest[:3]) + (", ..." if len(found) > 3 else "")
     files = "1 data file" if len(found) == 1 else f"{len(found)} data files"
-    size = amount(sum(one.size for one in found))
-    return f"{files} of {name} left out, {size} ({listed}); --with-data takes them along."
+    return f"{files} ({names}; {amount(sum(one.size for one in found))})"
