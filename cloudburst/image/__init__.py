@@ -147,7 +147,7 @@ def dockerfile(
     >>> with tempfile.TemporaryDirectory() as project:
     ...     text = image.dockerfile(project, python="3.12", apt=["libpq5"])
     >>> text.count("FROM python:3.12-slim"), "libpq5" in text
-    (2, True)
+    (1, True)
     """
     _need()
     from cloudburst.image.bases import Base, official
