@@ -98,13 +98,14 @@ def build(
     from cloudburst.image.bases import base_of
     from cloudburst.image.making import Making
     from cloudburst.image.registry import registry_of
-    from cloudburst.image.wishes import wished
+    from cloudburst.image.wishes import check_repository, wished
     from cloudburst.runtime.backends.engine import find_engine
 
     say = say or _to_standard_error
     wish = wished(
         project, python=python, platform=platform, base=base, apt=apt, run=run, without=without, with_data=with_data
     )
+    check_repository(repository)
     found = find_engine(engine)
     registry = registry_of(repository, region, endpoint_url, found) if push else None
     making = Making(wish, base_of(wish, found))

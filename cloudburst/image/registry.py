@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from cloudburst.errors import ImageError
 from cloudburst.image.ecr import Ecr
-from cloudburst.image.wishes import check_repository
 from cloudburst.runtime.backends.engine import Engine, EngineRefused
 from cloudburst.runtime.backends.fargate.registries import parse_ecr
 
@@ -95,7 +94,6 @@ def registry_of(repository: str, region: str | None, endpoint_url: str | None, e
     ImageError, SettingsError
         If it cannot be asked.
     """
-    check_repository(repository)
     if (known := parse_ecr(repository)) is not None:
         return Ecr(known.repository, known.region, endpoint_url, known.account)
     host, slash, _ = repository.partition("/")
