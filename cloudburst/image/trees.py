@@ -39,14 +39,8 @@ class Found(NamedTuple):
 
 def walked(directory: Path) -> Iterator[Found]:
     """The files of a project, without version control, environments, caches and what was built."""
-    for place, below, names in os.walk(directory):
-        here = Path(place)
-        never = _NEVER | _NEVER_ON_TOP if here == directory else _NEVER
-        below[:] = sorted(
-            one
-            for one in below
-            if one not in never and not one.endswith(".egg-info") and not (here / one / "pyvenv.cfg").exists()
-        )
+    for here, _ in _places(directory):
+        names = [one.name for one in os.scandir(here) if not one.is_dir()]
         for name in sorted(set(names) - {".git"}):  # which is a file in a worktree of git
             path = here / name
             try:
@@ -54,6 +48,19 @@ def walked(directory: Path) -> Iterator[Found]:
             except OSError:  # a link to nothing
                 continue
             yield Found(path, path.relative_to(directory).as_posix(), known.st_size, known.st_mtime_ns)
+
+
+def _places(directory: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The directories of a project that are worth a look, and those in each; none that is a link is gone into."""
+    for place, below, _ in os.walk(directory):
+        here = Path(place)
+        never = _NEVER | _NEVER_ON_TOP if here == directory else _NEVER
+        below[:] = sorted(
+            one
+            for one in below
+            if one not in never and not one.endswith(".egg-info") and not (here / one / "pyvenv.cfg").exists()
+        )
+        yield here, below
 
 
 def fingerprint(directory: Path) -> str:
@@ -67,7 +74,7 @@ def fingerprint(directory: Path) -> str:
 def copied(directory: Path, to: Path, *, with_data: bool) -> list[Found]:
     """Copy a tree without its data; the files that were left out.
 
-    What version control knows is linked to, as versions may be read from it.
+    What version control knows is linked to, as versions may be read from it; so are directories that are links.
     """
     left = []
     for one in walked(directory):
@@ -77,6 +84,11 @@ def copied(directory: Path, to: Path, *, with_data: bool) -> list[Found]:
         copy = to / one.below
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(one.path, copy)
+    for place, below in _places(directory):
+        for link in (place / one for one in below if (place / one).is_symlink()):
+            copy = to / link.relative_to(directory)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.symlink_to(link.resolve(), target_is_directory=True)
     if (known := directory / ".git").exists():
         (to / ".git").symlink_to(known, target_is_directory=known.is_dir())
     return left

@@ -16,6 +16,7 @@ import pytest
 import cloudburst as cb
 from cloudburst.cli import main
 from cloudburst.errors import ImageError
+from cloudburst.image.building import is_here
 from cloudburst.runtime.backends.engine import EngineRefused
 from cloudburst.testing import FakeAWS
 from tests.docker.images import PYTHON_VERSION, ROOT, engine
@@ -44,8 +45,11 @@ def base():
     except EngineRefused as refused:
         pytest.skip(f"no {BASE} here. {refused}")
     exact = f"python:{platform.python_version()}-slim"
+    is_there = is_here(engine(), exact)
     engine().ask("tag", BASE, exact, about="tag the base")
-    return BASE
+    yield BASE
+    if not is_there:
+        engine().ask("image", "rm", exact, about="take the tag away")
 
 
 @pytest.fixture(scope="module")

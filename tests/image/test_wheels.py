@@ -164,6 +164,17 @@ def test_version_control_is_linked_to_in_a_copy(tmp_path):
     assert (tmp_path / "b/.git").resolve() == tmp_path / "a/.git"
 
 
+def test_a_directory_that_is_a_link_is_one_in_a_copy(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/x.py").write_text("1")
+    (tmp_path / "a/src").mkdir(parents=True)
+    (tmp_path / "a/src/y.py").write_text("1")
+    (tmp_path / "a/src/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "b").mkdir()
+    copied(tmp_path / "a", tmp_path / "b", with_data=False)
+    assert (tmp_path / "b/src/linked/x.py").read_text() == "1"
+
+
 @pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "2 KB"), (3 << 40, "3298.5 GB")])
 def test_amounts_are_short(size, text):
     assert amount(size) == text
