@@ -46,7 +46,7 @@ bench-dataframe: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --dataframe $(ARGS)
 
 lock: $(VENV)/.test
-	$(LOCK) --extra demo --extra polars --extra testing --group build --group test --group lint --output-file requirements/test.txt
+	$(LOCK) --extra demo --extra image --extra polars --extra testing --group build --group test --group lint --output-file requirements/test.txt
 	$(LOCK) --extra demo --group build --constraint requirements/test.txt --output-file requirements/demo.txt
 	$(LOCK) --extra testing --group build --group bench --output-file requirements/bench.txt
 	$(LOCK) --extra aws --constraint requirements/test.txt --output-file docker/requirements.txt

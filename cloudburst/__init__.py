@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cloudburst import pandas
+    from cloudburst import image, pandas
     from cloudburst.deferred import Deferred
     from cloudburst.errors import (
         AccessDenied,
@@ -71,6 +71,7 @@ __all__ = [
     "__version__",
     "compute",
     "defer",
+    "image",
     "init_aws",
     "init_docker",
     "init_local",
@@ -98,8 +99,8 @@ anew again and again, needs none of them."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "pandas":
-        return import_module("cloudburst.pandas")
+    if name in ("image", "pandas"):
+        return import_module(f"cloudburst.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'cloudburst' has no attribute {name!r}")
     value = getattr(import_module(f"cloudburst.{_ROOMS.get(name, 'errors')}"), name)

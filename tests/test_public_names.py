@@ -4,8 +4,8 @@ import cloudburst
 from cloudburst import errors
 
 NAMES = {
-    "Deferred", "Run", "Stage", "compute", "defer", "init_aws", "init_docker", "init_local", "pandas", "resume",
-    "stage", "using",
+    "Deferred", "Run", "Stage", "compute", "defer", "image", "init_aws", "init_docker", "init_local", "pandas",
+    "resume", "stage", "using",
 }  # fmt: skip
 
 

@@ -153,7 +153,8 @@ def init_aws(
         Subnets that machines are started in. Nothing connects to them from outside; they need a way to S3, to the
         image's registry and, with ``log_group``, to CloudWatch: a public address, a NAT gateway or endpoints.
     compute_image : str
-        The workers' image, with its tag (see ``docker/README.md``).
+        The workers' image, with its tag (see ``docker/README.md``). With ``"auto"`` the first run sees to it that an
+        image of this environment is in this account's ECR, as ``cb.image.build()`` does, and uses that.
     compute_execution_role : str
         ARN of the role with which ECS pulls the image and writes logs.
     compute_task_role : str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 from weakref import WeakKeyDictionary
@@ -11,7 +12,7 @@ from cloudburst import settings as of_this_machine
 from cloudburst.errors import SettingsError, StoreError
 from cloudburst.providers.base import Whereabouts
 from cloudburst.providers.remote import RemoteProvider
-from cloudburst.settings.aws import AwsSettings
+from cloudburst.settings.aws import AUTO, AwsSettings
 
 if TYPE_CHECKING:
     from cloudburst.prices import Spending, Tariff
@@ -66,9 +67,29 @@ class AwsProvider(RemoteProvider):
             raise error.with_traceback(None) from None
         return store
 
+    def _have_image(self) -> None:
+        """Make the workers' image of this environment when it is first needed, if that is what was asked for."""
+        if self.settings.compute_image != AUTO:
+            return
+        from cloudburst import image
+        from cloudburst.image.wishes import ARCHITECTURES
+
+        with self._lock:
+            if (one := self.settings).compute_image == AUTO:
+                platform = ARCHITECTURES[one.architecture]
+                made = image.build(
+                    repository=one.compute_repository,
+                    platform=platform,
+                    region=one.region,
+                    endpoint_url=one.endpoint_url,
+                )
+                self._image = made.name
+                self.settings = replace(one, compute_image=made.name)
+
     def _place(self) -> FargatePlace:
         from cloudburst.runtime.backends.fargate.place import FargatePlace
 
+        self._have_image()
         one = self.settings
         return FargatePlace(
             cluster=one.compute_cluster,

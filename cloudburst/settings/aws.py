@@ -11,6 +11,10 @@ from cloudburst.resources import Size, parse_size
 from cloudburst.settings.checks import CHECKS, DEFAULT_CPU, DEFAULT_MEMORY, LINGER_S, MAX_WORKERS, Architecture
 from cloudburst.settings.origins import Sources, checked, found_settings
 
+AUTO = "auto"
+"""The image that is made of the environment at hand."""
+REPOSITORY = "cloudburst"
+"""In ECR, where nothing names another."""
 _REQUIRED = (
     "storage_bucket", "compute_cluster", "compute_subnets", "compute_image", "compute_execution_role",
     "compute_task_role",
@@ -40,6 +44,8 @@ class AwsSettings:
     log_group: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     endpoint_url: str | None = None
+    compute_repository: str = REPOSITORY
+    """Where ``compute_image="auto"`` pushes to."""
     default_size: Size = Size(DEFAULT_CPU, DEFAULT_MEMORY)
 
 
@@ -60,15 +66,28 @@ def aws_settings(profile: str | None = None, **given: Any) -> AwsSettings:
     """
     need_boto3("cb.init_aws(...)")
     sources = found_settings(given, profile)
-    missing = next((name for name in _REQUIRED if name not in sources.found), None)
+    found = dict(sources.found)
+    if repository := found.get("compute_repository"):  # what is pushed there is what is run
+        found.setdefault("compute_image", repository._replace(value=AUTO))
+    missing = next((name for name in _REQUIRED if name not in found), None)
     if missing is not None:
         raise _missing(missing, sources.profile)
-    read = {name: checked(name, sources.found.get(name), check) for name, check in CHECKS.items()}
+    read = {name: checked(name, found.get(name), check) for name, check in CHECKS.items()}
     linger_s, keep_warm_s = _waits(read.pop("linger"), read.pop("keep_warm"))
     size = _default_size(read.pop("default_cpu"), read.pop("default_memory"))
     return AwsSettings(
-        **read, linger_s=linger_s, keep_warm_s=keep_warm_s, default_size=size._replace(spot=read["spot"] or None)
+        **read,
+        linger_s=linger_s,
+        keep_warm_s=keep_warm_s,
+        compute_repository=repository_of(sources),
+        default_size=size._replace(spot=read["spot"] or None),
     )
+
+
+def repository_of(sources: Sources) -> str:
+    """Where images are pushed to: as some place says, else ``cloudburst`` in ECR."""
+    found = sources.found.get("compute_repository")
+    return REPOSITORY if found is None else str(found.value)
 
 
 def wrong_settings(sources: Sources) -> list[str]:

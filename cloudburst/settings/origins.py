@@ -21,7 +21,7 @@ from cloudburst.settings.tables import (
 PREFIX = "CLOUDBURST_"
 
 OWN_VARIABLES = (
-    "CONFIG_DIR", "DEBUG", "POOL", "PROFILE", "PROGRESS", "TIME_SCALE", "VERSION", "WORKER",
+    "CACHE_DIR", "CONFIG_DIR", "DEBUG", "POOL", "PROFILE", "PROGRESS", "TIME_SCALE", "VERSION", "WORKER",
 )  # fmt: skip
 """Variables of ours that are no settings of AWS."""
 _NOT_OURS = ("BENCHMARKS_", "CHAINS", "FAKE_", "TEST_")

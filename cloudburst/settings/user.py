@@ -99,6 +99,23 @@ def cache_directory() -> Path | None:
     return user_cache_path("cloudburst", appauthor=False)
 
 
+def own_cache() -> Path:
+    """The same where there has to be one.
+
+    Raises
+    ------
+    SettingsError
+        If nobody knows where it would lie.
+    """
+    directory = cache_directory()
+    if directory is None:
+        raise SettingsError(
+            "Where caches lie on this machine is told by platformdirs, which is not installed: pip install "
+            "'cloudburst[image]', or set CLOUDBURST_CACHE_DIR to a directory of yours."
+        )
+    return directory
+
+
 def _read(path: Path) -> bytes:
     mode = path.stat().st_mode
     if os.name == "posix" and mode & _OTHERS:

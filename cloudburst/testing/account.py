@@ -145,6 +145,11 @@ _CONFIGS: dict[str, bytes] = {}
 """Image configurations by digest: moto keeps manifests only."""
 
 
+def keep_config(digest: str, config: bytes) -> None:
+    """Keep the configuration of an image."""
+    _CONFIGS[digest] = config
+
+
 def image_layer(digest: str) -> bytes | None:
     """What lies under a digest."""
     return _CONFIGS.get(digest)

@@ -20,11 +20,11 @@ class Containers:
 
     Parameters
     ----------
-    image : str
-        The image that plays ``compute_image``.
+    image : str, optional
+        The image that plays ``compute_image``; without it each task runs its own, which the engine has or pulls.
     """
 
-    def __init__(self, image: str) -> None:
+    def __init__(self, image: str | None = None) -> None:
         engine = container_engine()
         if engine is None:
             raise UsageError(
@@ -33,6 +33,8 @@ class Containers:
             )
         self._engine = engine
         self._image = image
+        if image is None:
+            return
         found = subprocess.run([engine, "image", "inspect", image], capture_output=True, text=True, check=False)
         if found.returncode:
             raise UsageError(
@@ -42,7 +44,7 @@ class Containers:
 
     def start(self, task: Task, environment: Mapping[str, str]) -> Machine:
         """Run the image's program with the task's command behind it."""
-        return _Container(self._engine, self._image, task, environment)
+        return _Container(self._engine, self._image or task.image, task, environment)
 
 
 def container_engine() -> str | None:

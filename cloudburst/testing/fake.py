@@ -33,6 +33,7 @@ from cloudburst.testing.metadata import Metadata
 from cloudburst.testing.objects import Objects
 from cloudburst.testing.operations import Request
 from cloudburst.testing.price_list import PriceListApi
+from cloudburst.testing.pushed import Pushed
 from cloudburst.testing.script import Faults, Script
 from cloudburst.testing.server import Gate, Server
 from cloudburst.testing.surroundings import Surroundings, block_variables
@@ -52,7 +53,7 @@ class FakeAWS:
     Parameters
     ----------
     mode : "subprocess" or "container"
-        Where a task's program runs. ``"container"`` needs Docker or Podman, and ``image=``.
+        Where a task's program runs. ``"container"`` needs Docker or Podman, and ``image=`` or ``registry=``.
     startup_s, shutdown_s : float
         Fake seconds from RunTask to RUNNING, and from the end of a program to STOPPED.
     time_scale : float
@@ -72,6 +73,9 @@ class FakeAWS:
         How many vCPUs may run at once, on demand and as Spot; no limit without.
     image : str, optional
         The image on this machine that plays ``compute_image`` in containers.
+    registry : str, optional
+        The address of a real registry that stands for the account's: what is pushed there is in ECR, and containers
+        are made from it where ``image`` plays nothing.
     region : str
         Where it is.
     furnished : bool
@@ -124,6 +128,7 @@ class FakeAWS:
         vcpu_quota: float | None = None,
         spot_vcpu_quota: float | None = None,
         image: str | None = None,
+        registry: str | None = None,
         region: str = "us-east-1",
         furnished: bool = True,
         default_vpc: bool = True,
@@ -131,7 +136,7 @@ class FakeAWS:
         taken_buckets: Collection[str] = (),
         _program: Sequence[str] | None = None,
     ) -> None:
-        _check(mode, startup_s, shutdown_s, time_scale, image)
+        _check(mode, startup_s, shutdown_s, time_scale, image or registry)
         self._mode = mode
         self._startup_s = startup_s
         self._shutdown_s = shutdown_s
@@ -142,6 +147,7 @@ class FakeAWS:
         self._policies = (caller_policy, task_policy)
         self._quotas = (vcpu_quota, spot_vcpu_quota)
         self._image = image
+        self._registry = registry
         self._region = region
         self._is_furnished = furnished
         self._has_default_vpc = default_vpc
@@ -208,6 +214,7 @@ class FakeAWS:
             self._count,
             Admission(account, identities, script, enforced=self._is_enforced),
             Accidents(script, clock),
+            *([Pushed(self._registry, account).handle] if self._registry is not None else []),
             images.address,
             Buckets(account, self._taken_buckets),
             Objects(account),
@@ -229,7 +236,6 @@ class FakeAWS:
     def _fleet(self) -> Fleet:
         if self._mode == "subprocess":
             return Processes(self._program)
-        assert self._image is not None
         return Containers(self._image)
 
     def _count(self, request: Request) -> Answer | None:

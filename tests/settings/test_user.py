@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import cloudburst as cb
-from cloudburst.settings.user import config_directory, user_name, user_secret
+from cloudburst.settings.user import cache_directory, config_directory, own_cache, user_name, user_secret
 
 AS_ROOT = os.geteuid() == 0
 
@@ -103,3 +103,17 @@ def test_without_platformdirs_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "platformdirs", None)
     with pytest.raises(cb.SettingsError, match=r"pip install 'cloudburst\[aws\]', or set CLOUDBURST_CONFIG_DIR"):
         config_directory()
+
+
+def test_caches_lie_where_the_platform_has_them_or_where_they_are_told_to(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLOUDBURST_CACHE_DIR", str(tmp_path / "mine"))
+    assert cache_directory() == tmp_path / "mine"
+    monkeypatch.delenv("CLOUDBURST_CACHE_DIR")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert cache_directory() == own_cache()
+    assert own_cache().is_relative_to(tmp_path)
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    assert cache_directory() is None
+    with pytest.raises(cb.SettingsError, match=r"pip install 'cloudburst\[image\]', or set CLOUDBURST_CACHE_DIR"):
+        own_cache()

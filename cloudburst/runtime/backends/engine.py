@@ -76,6 +76,7 @@ class Engine:
         with_errors: bool = False,
         limit_s: float = _ANSWER_S,
         dropped: Event | None = None,
+        given: str | None = None,
     ) -> str:
         """What a command prints.
 
@@ -93,6 +94,8 @@ class Engine:
             How long it may take.
         dropped : Event, optional
             When it is set, the command is given up.
+        given : str, optional
+            What it reads from its standard input: the place for what is secret.
 
         Raises
         ------
@@ -102,7 +105,7 @@ class Engine:
         try:
             process = subprocess.Popen(
                 [self.program, *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if with_errors else subprocess.PIPE,
                 env=environment,
@@ -114,7 +117,7 @@ class Engine:
             raise self.refused(about, f"{self.program}: {error.strerror or error}", "setup") from error
         with process:
             try:
-                printed, complaint = _communicated(process, limit_s, dropped)
+                printed, complaint = _communicated(process, limit_s, dropped, given)
             except BaseException as error:
                 process.kill()
                 if isinstance(error, TimeoutError):
@@ -241,13 +244,16 @@ def mount_option(directory: Path) -> str:
     return line.getvalue()
 
 
-def _communicated(process: subprocess.Popen[str], limit_s: float, dropped: Event | None) -> tuple[str, str | None]:
+def _communicated(
+    process: subprocess.Popen[str], limit_s: float, dropped: Event | None, given: str | None
+) -> tuple[str, str | None]:
     end = monotonic() + limit_s
     while True:
         left = end - monotonic()
         try:
-            return process.communicate(timeout=max(0.0, left if dropped is None else min(left, _GLANCE_S)))
+            return process.communicate(given, max(0.0, left if dropped is None else min(left, _GLANCE_S)))
         except subprocess.TimeoutExpired:
+            given = None  # it is on its way
             if dropped is not None and dropped.is_set():
                 raise TimeoutError("it was given up") from None
             if monotonic() >= end:
