@@ -17,6 +17,8 @@ _UNUSED = re.compile(
     | ^site-packages/numpy/(?:_core/include|f2py/src)/
     | ^site-packages/(?:numpy|pandas|pyarrow)/.+\.p(?:yx|xd|xi)$
     | ^site-packages/botocore/data/.+/examples-1\.json$
+    | ^site-packages/matplotlib/mpl-data/sample_data/
+    | ^site-packages/cloudburst/testing/
     | ^\. | ^include/
     """,
     re.VERBOSE,
@@ -46,6 +48,8 @@ def is_unused(path: Path, name: str) -> bool:
     True
     >>> is_unused(Path("x"), "site-packages/mine/tests/test_a.py")
     False
+    >>> is_unused(Path("x"), "site-packages/cloudburst/testing/fake.py")
+    True
     """
     is_source = path.suffix in _COMPILED and any(path.parent.glob(f"{glob.escape(path.stem)}.*.so"))
     return is_source or _UNUSED.search(name) is not None

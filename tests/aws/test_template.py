@@ -19,6 +19,8 @@ TRANSIENT = [
     layout.source_key("ab12", "a.parquet"),
     layout.pools_prefix("u"),
     layout.pool_prefix("u", "p"),
+    layout.history_prefix("u"),
+    layout.printed_prefix("u", "x"),
 ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cloudburst.prices.table import table_prices, table_regions
 from cloudburst.resources import Size
-from cloudburst.settings.aws import _REGION
+from cloudburst.settings.checks import _REGION
 
 REGIONS = table_regions()
 

@@ -13,7 +13,7 @@ import pytest
 
 import cloudburst as cb
 from cloudburst.resources import Size
-from cloudburst.settings.aws import AwsSettings, aws_settings
+from cloudburst.settings.aws import AUTO, AwsSettings, aws_settings
 
 GIVEN = {
     "storage_bucket": "my-s3-bucket",
@@ -54,7 +54,20 @@ def test_the_first_example_is_taken_as_it_stands() -> None:
 def test_every_setting_of_the_call_is_one_of_the_record() -> None:
     renamed = {"linger": "linger_s", "keep_warm": "keep_warm_s", "default_cpu": "", "default_memory": ""}
     names = {renamed.get(name, name) for name in inspect.signature(cb.init_aws).parameters} - {"", "profile"}
-    assert names | {"default_size"} == set(AwsSettings.__dataclass_fields__)
+    assert names | {"default_size", "compute_repository"} == set(AwsSettings.__dataclass_fields__)
+
+
+def test_where_a_repository_is_named_the_image_is_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {name: value for name, value in GIVEN.items() if name != "compute_image"}
+    monkeypatch.setenv("CLOUDBURST_COMPUTE_REPOSITORY", "team/workers")
+    made = aws_settings(**given)
+    assert (made.compute_image, made.compute_repository) == (AUTO, "team/workers")
+    named = aws_settings(**given, compute_image="worker:1")
+    assert (named.compute_image, named.compute_repository) == ("worker:1", "team/workers")
+    monkeypatch.delenv("CLOUDBURST_COMPUTE_REPOSITORY")
+    assert aws_settings(**given, compute_image="auto").compute_repository == "cloudburst"
+    with pytest.raises(cb.SettingsError, match="compute_image is missing"):
+        aws_settings(**given)
 
 
 WRONG = [

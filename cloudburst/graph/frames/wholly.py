@@ -69,7 +69,11 @@ def _scalar_beside(one: Spelled) -> Any:
 def _frame_binary(op: str) -> Rule:
     def dtype(one: Spelled) -> Callable[[str], str] | None:
         scalar = _scalar_beside(one)
-        return None if scalar is UNKNOWN else (lambda dtype: with_scalar(op, dtype, scalar))
+        if scalar is UNKNOWN:
+            return None
+        if op in ("floordiv", "mod") and not isinstance(one.node.args[0], Expr):
+            return lambda dtype: ""  # a zero among whole numbers makes floats
+        return lambda dtype: with_scalar(op, dtype, scalar)
 
     def total(one: Spelled, dtype: str) -> bool:
         scalar = _scalar_beside(one)

@@ -171,6 +171,13 @@ def test_chains_know_what_they_give_and_need_what_they_say():
     assert SEEN["narrowed and raised"] > 0.02 * SEEN["all"], SEEN
 
 
+@pytest.mark.parametrize("op", [lambda d: 5 // d, lambda d: 5 % d, lambda d: 5 - d, lambda d: d // 5, lambda d: d % 5])
+def test_a_number_divided_by_whole_numbers_may_give_floats(op):
+    frame = pd.DataFrame({"a": [0, 1], "b": [2, 3]})
+    made = cb.defer(frame)
+    check(frame, op(made)._expr, made._expr, True, 1)
+
+
 @pytest.mark.parametrize(("kind", "owner"), [("frame", pd.DataFrame), ("series", pd.Series)])
 def test_parameters_of_methods_are_those_of_pandas(kind, owner):
     for name, rule in METHODS[kind].items():
