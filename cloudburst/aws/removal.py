@@ -17,6 +17,10 @@ _ORDER = (
 )  # fmt: skip
 
 
+_LOOKS = 60
+"""A machine takes up to a minute to stop, and is looked for every two seconds."""
+
+
 class Removal(NamedTuple):
     """What would be removed."""
 
@@ -30,6 +34,8 @@ class Removal(NamedTuple):
     attached: list[tuple[str, str]]
     """Who has the callers' policy: kind and name."""
     policy: str
+    cluster: str
+    """Empty if there is none."""
 
     @property
     def is_nothing(self) -> bool:
@@ -73,7 +79,7 @@ def plan_removal(setup: Setup, *, bucket: str | None = None, delete_data: bool =
     going, stays = _bucket(setup, known or "", is_made="Bucket" in there, delete_data=delete_data)
     if going:
         gone.append(f"S3 bucket {going}, with {contents(setup.access, going)}")
-    return Removal(state is not None, gone, stays, going, attached, policy)
+    return Removal(state is not None, gone, stays, going, attached, policy, there.get("Cluster", ""))
 
 
 def remove(setup: Setup, removal: Removal, see: Callable[[Event], None]) -> None:
@@ -89,6 +95,8 @@ def remove(setup: Setup, removal: Removal, see: Callable[[Event], None]) -> None
         for kind, name in removal.attached:
             detach = getattr(iam, f"detach_{kind}_policy")
             detach(**{f"{kind.capitalize()}Name": name, "PolicyArn": removal.policy})
+    if removal.cluster:
+        _await_stopping(setup, removal.cluster)
     if removal.has_stack:
         setup.clear_leftover(see)
     if removal.bucket:
@@ -104,6 +112,21 @@ def _refuse_running(setup: Setup, cluster: str) -> None:
     if running:
         count = f"{len(running)} machines run" if len(running) > 1 else "1 machine runs"
         raise SetupError(f"{count} in cluster {setup.name}: wait for them, or end them (cloudburst runs stop).")
+
+
+def _await_stopping(setup: Setup, cluster: str) -> None:
+    """Wait for machines that are about to be gone: until then ECS keeps the cluster. After a while it may say so."""
+    ecs = setup.access("ecs")
+    with plainly("wait for machines that are stopping"):
+        for _ in range(_LOOKS):
+            try:
+                stopping = ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED")["taskArns"]
+            except ecs.exceptions.ClusterNotFoundException:
+                return
+            told = ecs.describe_tasks(cluster=cluster, tasks=stopping)["tasks"] if stopping else []
+            if all(task["lastStatus"] == "STOPPED" for task in told):
+                return
+            setup.stack.pause()
 
 
 def _images(setup: Setup, repository: str) -> int:

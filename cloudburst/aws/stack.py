@@ -90,6 +90,10 @@ class Stack:
         self.name = name
         self._pause_s = _POLL_S * scale
 
+    def pause(self) -> None:
+        """Let some time pass before AWS is asked again."""
+        time.sleep(self._pause_s)
+
     @property
     def _api(self) -> Any:
         return self._access("cloudformation")

@@ -1,6 +1,5 @@
 import datetime as dt
 import math
-import time
 
 import numpy as np
 import pandas as pd
@@ -248,10 +247,8 @@ def test_ten_thousand_columns_cost_little(tmp_path):
     table = pa.table({f"c{number}": [number, None] for number in range(10_000)})
     path = by_arrow(tmp_path / "a.parquet", table, 2)
     spec = spec_of(path)
-    pq.read_metadata(path)
-    began = time.perf_counter()
     known = read_facts(spec)
     assert (known.columns["c7"], known.bounds("c7")[0].low) == ("float64", 7)
     assert len(known.columns) == 10_000
-    assert time.perf_counter() - began < 1
+    assert set(vars(known)["_dtypes"]) <= {"c7"}, "the others were looked at too"
     assert set(known.columns.values()) == {"float64"}
