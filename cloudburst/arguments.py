@@ -22,6 +22,7 @@ from cloudburst.graph.expr import Expr, make
 from cloudburst.graph.identity import identify, name_of
 from cloudburst.graph.nodes import Build, FunctionValue, Literal
 from cloudburst.keys import SCALARS, digest, encode
+from cloudburst.plain_values import CONTAINERS, NOTHING, copied, is_moment, is_spelling
 
 LONG = 32 * 1024
 """A text or bytes longer than this is a value of its own and no plain scalar in a node."""
@@ -105,12 +106,9 @@ def _convert(value: Any, path: set[int]) -> Any:
     return _literal(value)
 
 
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
-
-
 def _is_container(value: Any) -> bool:
     kind = type(value)
-    return kind in _CONTAINERS or is_record(kind)
+    return kind in CONTAINERS or is_record(kind)
 
 
 def is_record(kind: type) -> bool:
@@ -144,7 +142,7 @@ def _members(container: Any) -> Iterable[Any]:
     kind = type(container)
     if kind is dict:
         return chain(container, container.values())
-    return container if kind in _CONTAINERS else fields(container).values()
+    return container if kind in CONTAINERS else fields(container).values()
 
 
 def _is_function(value: Any) -> bool:
@@ -172,11 +170,11 @@ def _container(value: Any, path: set[int]) -> Expr:
             if any(isinstance(one, Handle) for one in (key if isinstance(key, tuple) else [key])):
                 raise DeferredError(f"a Deferred cannot be a key of a dict: {_NO_VALUE}")
         values = [part for pair in value.items() for part in pair]
-    elif kind in _CONTAINERS:
+    elif kind in CONTAINERS:
         values = list(value)
     else:
         values = [kind, *(part for pair in fields(value).items() for part in pair)]
-    name = kind.__name__ if kind is slice or kind in _CONTAINERS else "dataclass"
+    name = kind.__name__ if kind is slice or kind in CONTAINERS else "dataclass"
     return make(Build(name), tuple([_convert(one, path) for one in values]))
 
 
@@ -195,7 +193,7 @@ def _literal(value: Any) -> Expr:
             kept: Any = _encoded(value)
             return make(Literal(kept, True, digest(b"?", kept[1]), False, kind.__name__, len(kept[1])))
         kept, nbytes = _kept(value)
-        pickled = kept is _NOTHING
+        pickled = kept is NOTHING
         if pickled:
             kept = _encoded(value)
             nbytes = len(kept[1])
@@ -204,19 +202,16 @@ def _literal(value: Any) -> Expr:
     return make(Literal(kept, pickled, written, naming.portable, kind.__name__, nbytes))
 
 
-_NOTHING = object()
-
-
 def _kept(value: Any) -> tuple[Any, int]:
     """The value itself where a cheap snapshot can be kept alive, with its size; else nothing."""
     kind = type(value)
     if kind in SCALARS:
         return value, len(value) if kind in (str, bytes) else 32
-    if _is_moment(value):
+    if is_moment(value):
         return value, 32
-    if kind in _CONTAINERS and (copied := _copied(value)) is not _NOTHING:
-        return copied, 32 * len(value)
-    if _is_spelling(value):
+    if kind in CONTAINERS and (own := copied(value)) is not NOTHING:
+        return own, 32 * len(value)
+    if is_spelling(value):
         return copy(value), 32
     module = kind.__module__.partition(".")[0]
     if module == "pandas" and (pandas := sys.modules.get("pandas")) is not None:
@@ -231,59 +226,11 @@ def _kept(value: Any) -> tuple[Any, int]:
             return snapshot, snapshot.nbytes
     elif module == "pyarrow" and hasattr(value, "nbytes"):
         return value, int(value.nbytes)
-    return _NOTHING, 0
-
-
-_MOMENTS = frozenset("date datetime time timedelta Timestamp Timedelta NaTType NAType Decimal".split())
-
-
-def _is_moment(value: Any) -> bool:
-    """Whether it is a moment, a span of time or a number: nobody can write to it, and plans may look at it."""
-    kind = type(value)
-    library = kind.__module__.partition(".")[0]
-    if library in ("datetime", "decimal", "pandas"):
-        zone = getattr(value, "tzinfo", None)
-        return kind.__name__ in _MOMENTS and (zone is None or type(zone).__module__ in ("datetime", "zoneinfo"))
-    return library == "numpy" and getattr(value, "shape", None) == () and value.dtype.kind in "biufmM"
-
-
-_SPELLINGS = frozenset(("NamedAgg", "Grouper", "TimeGrouper"))
-
-
-def _is_spelling(value: Any) -> bool:
-    """Whether it is how pandas spells an op out, in words and spans of time alone: plans may look at such."""
-    kind = type(value)
-    if kind.__name__ not in _SPELLINGS or kind.__module__.partition(".")[0] != "pandas":
-        return False
-    return all(_is_word(part) for part in vars(value).values())
-
-
-def _is_word(part: Any) -> bool:
-    kind = type(part)
-    if kind in (tuple, dict):
-        return not part
-    return kind in SCALARS or _is_moment(part) or kind.__module__.startswith("pandas._libs.tslibs")
+    return NOTHING, 0
 
 
 def _nbytes(frame: Any) -> int:
     return int(frame.memory_usage(index=True).sum() if frame.ndim == 2 else frame.memory_usage(index=True))
-
-
-def _copied(value: Any, depth: int = 4) -> Any:
-    """A copy of a container and of all containers in it, where else it holds only what nobody can write to."""
-    kind = type(value)
-    if kind in SCALARS or _is_moment(value):
-        return value
-    if kind is slice:
-        parts = [_copied(part, 0) for part in (value.start, value.stop, value.step)]
-        return _NOTHING if any(part is _NOTHING for part in parts) else slice(*parts)
-    if kind not in _CONTAINERS or not depth:
-        return _NOTHING
-    members = [part for pair in value.items() for part in pair] if kind is dict else value
-    copies = [_copied(member, depth - 1) for member in members]
-    if any(copy is _NOTHING for copy in copies):
-        return _NOTHING
-    return dict(zip(copies[::2], copies[1::2], strict=True)) if kind is dict else kind(copies)
 
 
 def _encoded(value: Any) -> tuple[str, bytes]:

@@ -61,6 +61,7 @@ def test_a_refused_login_does_not_tell_the_password(aws, played):
 def test_amazons_own_credential_helper_is_let_do_its_work(aws, played):
     played.refuses("login", "Error saving credentials: error storing credentials - out: `not implemented`")
     ecr(aws, "cloudburst").log_in(find_engine())
+    assert len(played.asked("login")) == 1, "it was tried, and no error came of it"
 
 
 def test_without_credentials_the_mend_is_said(aws, monkeypatch, tmp_path):
