@@ -4,6 +4,7 @@
 # make bench   set up .venv-bench with the peers, measure side by side, write benchmarks/results/
 # make bench-aws   the same on the fake AWS
 # make bench-dataframe   queries on TPC-H's tables, which are made first, once (ARGS="--data DIR" says where)
+# make docs    build the site of documents into site/, with every link checked
 # make lock    resolve requirements/*.txt anew from pyproject.toml
 # make clean   remove the environments and everything that was built
 
@@ -22,7 +23,7 @@ INSTALL_SELF := install --quiet --disable-pip-version-check --no-build-isolation
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-strip-extras $(ARGS)
 
-.PHONY: demo test lint bench bench-aws bench-dataframe lock clean
+.PHONY: demo test lint docs bench bench-aws bench-dataframe lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights.py
@@ -36,6 +37,10 @@ lint: $(VENV)/.test
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 
+# The theme's own word on what it will run on is for those who write themes.
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict $(ARGS)
+
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
@@ -46,14 +51,14 @@ bench-dataframe: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --dataframe $(ARGS)
 
 lock: $(VENV)/.test
-	$(LOCK) --extra demo --extra image --extra polars --extra testing --group build --group test --group lint --output-file requirements/test.txt
+	$(LOCK) --extra demo --extra image --extra polars --extra testing --group build --group docs --group test --group lint --output-file requirements/test.txt
 	$(LOCK) --extra demo --group build --constraint requirements/test.txt --output-file requirements/demo.txt
 	$(LOCK) --extra testing --group build --group bench --output-file requirements/bench.txt
 	$(LOCK) --extra aws --constraint requirements/test.txt --output-file docker/requirements.txt
 	$(LOCK:pyproject.toml=--group build) --constraint requirements/test.txt --output-file docker/build.txt
 
 clean:
-	rm -rf $(VENV) $(BENCH) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov
+	rm -rf $(VENV) $(BENCH) dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment has no pip of its own until the lock is in: PYTHON's installs into it, so that python3-venv is not needed.
