@@ -1,4 +1,4 @@
-"""The programs in the documents are run as they stand, each document from top to bottom as one program."""
+"""The programs in the documents run as they stand, each document as one program, and print what is shown behind them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCUMENTS, ROOT, named, program
+from tests.docs.pages import DOCUMENTS, ROOT, named, prints, program, shown_output
 
 PROGRAMS = [path for path in DOCUMENTS if program(path.read_text(encoding="utf-8")).strip()]
 
@@ -23,7 +23,8 @@ def test_the_readme_begins_with_the_two_commands_and_an_example():
 @pytest.mark.parametrize("document", PROGRAMS, ids=named)
 def test_the_programs_of_a_document_run(document: Path, tmp_path: Path) -> None:
     script = tmp_path / f"{document.stem.lower().replace('-', '_')}_blocks.py"
-    script.write_text(program(document.read_text(encoding="utf-8")), encoding="utf-8")
+    text = document.read_text(encoding="utf-8")
+    script.write_text(program(text), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, script.name],
         cwd=tmp_path,
@@ -33,3 +34,4 @@ def test_the_programs_of_a_document_run(document: Path, tmp_path: Path) -> None:
         timeout=100,
     )
     assert done.returncode == 0, done.stderr
+    assert [one for one in shown_output(text) if not prints(one.code, done.stdout)] == [], done.stdout

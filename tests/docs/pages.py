@@ -55,3 +55,28 @@ def program(text: str) -> str:
 
 def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+def shown_output(text: str) -> list[Block]:
+    """The blocks of text that stand right behind a block of Python: what that prints.
+
+    >>> shown_output("```python\\nprint(1)\\n```\\n\\n```text\\n1\\n```\\n\\nSo:\\n\\n```text\\n2\\n```\\n")
+    [Block(language='text', code='1\\n', line=6)]
+    """
+    found = []
+    before, end = "", 0
+    for fence in _FENCE.finditer(text):
+        if fence["language"] == "text" and before == "python" and not text[end : fence.start()].strip():
+            found.append(Block("text", fence["code"], text.count("\n", 0, fence.start("code")) + 1))
+        before, end = fence["language"], fence.end()
+    return found
+
+
+def prints(shown: str, output: str) -> bool:
+    """Whether output has what is shown of it; space may differ, and ``…`` stands for anything.
+
+    >>> prints("run … took … s", "a\\nrun 1\\n  took 2 s\\n"), prints("run … took", "run 1")
+    (True, False)
+    """
+    parts = [re.escape(" ".join(part.split())) for part in shown.split("…")]
+    return re.search(".*?".join(parts), " ".join(output.split())) is not None
