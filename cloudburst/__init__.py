@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cloudburst.stages import Stage, defer, stage
 
 __version__ = "0.1.0"
+"""The version, as text."""
 
 __all__ = [
     "AccessDenied",

@@ -1,4 +1,4 @@
-"""The programs in the documents run as they stand, each document as one program, and print what is shown behind them."""
+"""The programs in the documents run as they stand, each document as one program, and print what is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MkDocs does to pages: the command line is told from the commands themselves, and what only tests run is left out."""
+"""What MkDocs does to pages: commands are told from themselves, and what only tests run is left out."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from cloudburst.cli import program
 
 COMMAND_LINE = "reference/command-line.md"
 PLACE = "<!-- commands -->"
+ERRORS = "troubleshooting.md"
 
 _HIDDEN = re.compile(r"^<!-- Run by the tests.*?^-->\n", re.MULTILINE | re.DOTALL)
 """What a page's program needs beside what is shown of it."""
+_REMARK = re.compile(r"(?<=\S)( *) {2}(?=\S)(.*)$", re.MULTILINE)
+_ERROR = re.compile(r"^## ([A-Z]\w+)$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """The page as it is shown."""
     if page.file.src_uri == COMMAND_LINE:
         markdown = markdown.replace(PLACE, "\n".join(told(program, "cloudburst")))
+    if page.file.src_uri == ERRORS:  # GitHub has these anchors in lower case, and takes them in any
+        markdown = _ERROR.sub(r"## \1 { #\1 }", markdown)
     return _HIDDEN.sub("", markdown)
 
 
@@ -43,9 +48,12 @@ def told(command: click.Command, path: str, parent: click.Context | None = None)
     yield f"```text\n{path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
     yield from _options(command, context)
     for examples in _paragraphs(command.epilog):
-        title, _, lines = examples.partition("\n")
+        title, _, rest = examples.partition("\n")
         language = "bash" if title in ("Examples:", "Example:") else "text"
-        yield f"{title}\n\n```{language}\n{inspect.cleandoc(lines)}\n```\n"
+        lines = inspect.cleandoc(rest)
+        if language == "bash":  # what stands behind a command is said about it
+            lines = _REMARK.sub(r"\1  # \2", lines)
+        yield f"{title}\n\n```{language}\n{lines}\n```\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
@@ -54,9 +62,7 @@ def told(command: click.Command, path: str, parent: click.Context | None = None)
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
-    rows = [row for one in command.get_params(context) if (row := one.get_help_record(context)) is not None]
-    if not rows:
-        return
+    rows = [row for one in command.get_params(context) if (row := one.get_help_record(context)) is not None and row[1]]
     yield "| option | meaning |\n|---|---|"
     for names, meaning in rows:
         yield f"| `{names}` | {_cell(meaning)} |"
