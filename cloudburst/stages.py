@@ -162,6 +162,7 @@ def stage(
     Returns
     -------
     Stage
+        Called as the function is, it gives a Deferred; ``.func`` is the function.
 
     Raises
     ------
@@ -205,6 +206,7 @@ def defer(value: Any, /, *, pure: bool = True) -> Any:
     Returns
     -------
     DeferredFunction or Deferred
+        Of a function, one whose calls give Deferreds; of a value, a Deferred of it.
 
     Examples
     --------

@@ -118,6 +118,7 @@ def cost_of(
     Returns
     -------
     Cost
+        Of all together, and by stage.
 
     Examples
     --------

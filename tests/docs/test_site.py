@@ -14,7 +14,7 @@ import pytest
 import cloudburst as cb
 from cloudburst import errors, image, testing
 from cloudburst.settings.tables import AWS_NAMES
-from tests.docs.html import Page, broken, pages
+from tests.docs.markup import Page, broken, pages
 from tests.docs.pages import DOCS, ROOT, blocks
 from tests.docs.shell import check_line, lines_of
 
