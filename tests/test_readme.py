@@ -25,10 +25,11 @@ def test_the_programs_of_a_document_run(document: Path, tmp_path: Path) -> None:
     script = tmp_path / f"{document.stem.lower().replace('-', '_')}_blocks.py"
     text = document.read_text(encoding="utf-8")
     script.write_text(program(text), encoding="utf-8")
+    own = {f"CLOUDBURST_{name}_DIR": str(tmp_path / name.lower()) for name in ("CACHE", "CONFIG")}
     done = subprocess.run(
         [sys.executable, script.name],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), **own},
         capture_output=True,
         text=True,
         timeout=100,
