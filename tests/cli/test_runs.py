@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -339,15 +337,3 @@ def test_credentials_that_may_not_list_task_definitions_clean_the_rest(capsys, s
     out, err = capsys.readouterr()
     assert "Removed 3 objects" in out
     assert err == "Task definitions are left as they are: not you\n"
-
-
-# ---------------------------------------------------------------- what the documents say
-
-
-def test_commands_in_the_documents_are_commands(capsys):
-    page = (Path(__file__).parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^\$ cloudburst (.*)$", page, re.MULTILINE)
-    assert len(lines) >= 4
-    for line in lines:
-        assert main([*shlex.split(line.partition("|")[0]), "--help"]) == 0, line
-        assert "Usage: cloudburst runs" in capsys.readouterr().out
