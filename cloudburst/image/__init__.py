@@ -14,7 +14,7 @@ from cloudburst.errors import SettingsError
 if TYPE_CHECKING:
     from cloudburst.image.making import Image
 
-__all__ = ["Image", "build", "dockerfile"]
+__all__ = ["Image", "build", "dockerfile", "find"]
 
 _NEEDED = {"jinja2": "jinja2", "packaging": "packaging", "tomlkit": "tomlkit"}
 
@@ -112,6 +112,53 @@ def build(
     if registry is None:
         return making.kept_here(found, repository, say, follow)
     return making.kept_there(found, registry, say, follow)
+
+
+def find(
+    project: str | os.PathLike[str] = ".",
+    *,
+    repository: str = "cloudburst",
+    platform: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    engine: str | None = None,
+) -> Image | None:
+    """The image of this environment, if ``build`` has nothing left to do; nothing is built, pulled or pushed.
+
+    Parameters
+    ----------
+    project, repository, platform, region, endpoint_url, engine
+        As ``build`` takes them.
+
+    Returns
+    -------
+    Image or None
+        As it lies in the registry; ``None`` if it is not there, or if it was never made on this machine, which the
+        base image is not on.
+
+    Raises
+    ------
+    SettingsError, ImageError, EngineRefused
+        As ``build`` does.
+
+    Examples
+    --------
+    ``cb.image.find(repository="ghcr.io/team/worker") is None``
+    """
+    _need()
+    from cloudburst.image.bases import base_of
+    from cloudburst.image.building import is_here
+    from cloudburst.image.making import Making
+    from cloudburst.image.registry import registry_of
+    from cloudburst.image.wishes import check_repository, wished
+    from cloudburst.runtime.backends.engine import find_engine
+
+    wish = wished(project, platform=platform)
+    check_repository(repository)
+    found = find_engine(engine)
+    if not is_here(found, wish.base):
+        return None
+    return Making(wish, base_of(wish, found)).there(found, registry_of(repository, region, endpoint_url, found))
 
 
 def dockerfile(
