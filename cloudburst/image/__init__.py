@@ -27,10 +27,10 @@ def build(
     python: str | None = None,
     platform: str | None = None,
     base: str | None = None,
-    apt: Iterable[str] = (),
-    run: Iterable[str] = (),
-    without: Iterable[str] = (),
-    with_data: bool = False,
+    apt: Iterable[str] | None = None,
+    run: Iterable[str] | None = None,
+    without: Iterable[str] | None = None,
+    with_data: bool | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
     engine: str | None = None,
@@ -40,7 +40,8 @@ def build(
     """Make an image that mirrors this environment, and push it; where nothing has changed, nothing is done.
 
     The packages are those of the project's ``pylock.toml``, ``uv.lock``, ``poetry.lock`` or pinned
-    ``requirements.txt``, the first of them that is there, else those of the running environment.
+    ``requirements.txt``, the first of them that is there, else those of the running environment. What is not given from
+    ``python`` to ``with_data`` is as the project's pyproject.toml says under ``[tool.cloudburst.image]``.
 
     Parameters
     ----------
@@ -57,13 +58,13 @@ def build(
         ``"linux/amd64"``, the default, or ``"linux/arm64"`` for Graviton.
     base : str, optional
         The image it is made from; ``python:VERSION-slim`` by default.
-    apt : list of str
+    apt : list of str, optional
         Debian packages to install.
-    run : list of str
+    run : list of str, optional
         Shell commands to run as root after the packages are there. All who have the image can read them.
-    without : list of str
+    without : list of str, optional
         Packages to leave out.
-    with_data : bool
+    with_data : bool, optional
         Take along large data files in local packages too.
     region : str, optional
         ECR's; what boto3 finds by default.
@@ -167,9 +168,9 @@ def dockerfile(
     python: str | None = None,
     platform: str | None = None,
     base: str | None = None,
-    apt: Iterable[str] = (),
-    run: Iterable[str] = (),
-    without: Iterable[str] = (),
+    apt: Iterable[str] | None = None,
+    run: Iterable[str] | None = None,
+    without: Iterable[str] | None = None,
 ) -> str:
     """The Dockerfile that ``build`` would use; nothing is built, and no registry or engine is asked.
 
