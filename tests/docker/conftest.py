@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 
@@ -22,15 +23,24 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def base(cache: None) -> Iterator[str]:
-    """Python's own image, which is tagged with its exact version, as the default is."""
-    name = f"python:{PYTHON_VERSION}-slim"
+    """Python's own image, which is tagged with its exact version, as the default is.
+
+    ``CLOUDBURST_TEST_BASE`` names another one that is to play it.
+    """
+    name = os.environ.get("CLOUDBURST_TEST_BASE") or f"python:{PYTHON_VERSION}-slim"
+    exact = f"python:{platform.python_version()}-slim"
     try:
         engine().ask("image", "inspect", name, about="find the base")
     except EngineRefused as refused:
         pytest.skip(f"no {name} here. {refused}")
-    exact = f"python:{platform.python_version()}-slim"
-    is_there = is_here(engine(), exact)
+    before = identity(exact) if is_here(engine(), exact) else None
     engine().ask("tag", name, exact, about="tag the base")
     yield name
-    if not is_there:
+    if before is None:
         engine().ask("image", "rm", exact, about="take the tag away")
+    else:
+        engine().ask("tag", before, exact, about="give the tag back")
+
+
+def identity(image: str) -> str:
+    return engine().ask("image", "inspect", "--format", "{{.Id}}", image, about="look at it").strip()

@@ -21,6 +21,7 @@ from tests.docker.images import ROOT, engine
 from tests.docker.projects import apt_of, mixed_project
 from tests.docker.registries import registry_as_ecr
 from tests.image.projects import package
+from tests.testing.fargate import until
 
 pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -121,7 +122,7 @@ def leave(user: User, image: str, run: str) -> None:
     assert (shown["name"], shown["state"]) == (run, "done")
     assert "at list price" in shown["cost"]
     assert {task.image for task in user.aws.tasks()} == {image}
-    assert user.aws.running() == []
+    until(lambda: user.aws.running() == [], "the end of the last machine")
     user.types("cloudburst", "runs", "clean", "--older-than", "0d", "--yes")
     [bucket] = boto3.client("s3").list_buckets()["Buckets"]
     left = boto3.client("s3").list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
@@ -147,23 +148,29 @@ def test_the_flights_go_from_an_empty_account_to_an_empty_account(base, tmp_path
 
 
 def test_packages_from_everywhere_go_the_same_way(base, tmp_path):
+    apt = apt_of(base)
     more = f"""
         [tool.cloudburst.image]
-        apt = {json.dumps(apt_of(base))}
+        apt = {json.dumps(apt)}
         run = ["echo done > /etc/done"]
     """
     directory = mixed_project(tmp_path, more)
     program = """
 import cloudburst as cb
 
+libraries = LIBRARIES
+
 @cb.stage(cpu=256, memory=512)
 def answer(x):
-    import addressed, mine, neighbour, private
+    import addressed, ctypes, mine, neighbour, private
+    for library in libraries:
+        ctypes.CDLL(library)
     return [mine.EDITED > 0, neighbour.NAME, private.ANSWER + x, addressed.VERSION, open("/etc/done").read()]
 
 cb.init_aws()
 print(answer(0).compute("mixed"))
 """
+    program = program.replace("LIBRARIES", repr(["libgomp.so.1"] if apt else []))
     (directory / "run.py").write_text(program)
     with user_in(directory, tmp_path) as user:
         set_up(user)
