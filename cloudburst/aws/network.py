@@ -54,7 +54,7 @@ def find_network(access: Access, subnets: Sequence[str] = ()) -> Network:
         vpcs = sorted({one["VpcId"] for one in chosen})
         if len(vpcs) > 1:
             raise SetupError(f"The subnets are of several networks, {', '.join(vpcs)}: give those of one.")
-        routes = _routes(ec2, vpcs[0]) if vpcs else {}
+        routes = routes_of(ec2, vpcs[0]) if vpcs else {}
     if not subnets:
         return _public(vpc, chosen, routes, access.region)
     return _given(vpcs[0], chosen, routes)
@@ -71,8 +71,21 @@ def _default_vpc(ec2: Any, region: str) -> str:
     return str(found[0]["VpcId"])
 
 
-def _routes(ec2: Any, vpc: str) -> dict[str, tuple[str, str]]:
-    """By subnet, and under "" for all others: the route table, and what its way to everywhere goes through."""
+def routes_of(ec2: Any, vpc: str) -> dict[str, tuple[str, str]]:
+    """The routes of a network.
+
+    Parameters
+    ----------
+    ec2 : object
+        boto3's client.
+    vpc : str
+        Its id.
+
+    Returns
+    -------
+    dict
+        By subnet, and under "" for all others: the route table, and what its way to everywhere goes through.
+    """
     pages = ec2.get_paginator("describe_route_tables").paginate(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
     found: dict[str, tuple[str, str]] = {}
     for page in pages:
@@ -94,12 +107,13 @@ def _target(route: Mapping[str, Any]) -> str:
     return next((str(route[name]) for name in names if route.get(name)), "")
 
 
-def _way(subnet: Mapping[str, Any], routes: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+def way_of(subnet: Mapping[str, Any], routes: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """A subnet's route table, and what its way to everywhere goes through; empty if it has none."""
     return routes.get(subnet["SubnetId"]) or routes.get("", ("", ""))
 
 
 def _public(vpc: str, there: list[Any], routes: Mapping[str, tuple[str, str]], region: str) -> Network:
-    public = [one for one in there if _way(one, routes)[1].startswith("igw-")]
+    public = [one for one in there if way_of(one, routes)[1].startswith("igw-")]
     if not public:
         raise SetupError(
             f"The default VPC {vpc} in {region} has no subnet with a route to an internet gateway. Name subnets from "
@@ -111,7 +125,7 @@ def _public(vpc: str, there: list[Any], routes: Mapping[str, tuple[str, str]], r
 
 
 def _given(vpc: str, chosen: list[Any], routes: Mapping[str, tuple[str, str]]) -> Network:
-    ways = {one["SubnetId"]: _way(one, routes)[1] for one in chosen}
+    ways = {one["SubnetId"]: way_of(one, routes)[1] for one in chosen}
     public = [subnet for subnet, way in ways.items() if way.startswith("igw-")]
     closed = [subnet for subnet, way in ways.items() if not way]
     if public and len(public) < len(ways):
@@ -132,5 +146,5 @@ def _given(vpc: str, chosen: list[Any], routes: Mapping[str, tuple[str, str]]) -
 def _network(
     vpc: str, chosen: list[Any], routes: Mapping[str, tuple[str, str]], *, has_public_ip: bool, note: str = ""
 ) -> Network:
-    tables = tuple(sorted({table for one in chosen if (table := _way(one, routes)[0])}))
+    tables = tuple(sorted({table for one in chosen if (table := way_of(one, routes)[0])}))
     return Network(vpc, tuple(one["SubnetId"] for one in chosen), has_public_ip, tables, note)

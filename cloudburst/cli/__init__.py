@@ -1,4 +1,4 @@
-"""The command line: ``cloudburst demo | explain | setup | image | config | runs``, put together; one file a command.
+"""The command line, ``cloudburst COMMAND``, put together; one file a command.
 
 Commands are :class:`click.Command` objects. What a command returns is what the program returns: ``None`` is 0.
 """
@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "Run the example pipeline, on a year of flights from New York.",
     "explain": "Say what a Deferred of a script would run, without running it.",
     "setup": "Make in an AWS account what pipelines need there, or remove it.",
+    "doctor": "See that all that pipelines need on AWS is there.",
     "image": "Make an image that mirrors this environment, and push it.",
     "config": "Say what pipelines use, and where each setting stands.",
     "runs": "Look at the runs on AWS, stop one, and remove what they have left.",
@@ -33,6 +34,7 @@ Examples:
   cloudburst demo --out flights.png
   cloudburst explain pipeline.py:result
   cloudburst setup
+  cloudburst doctor
   cloudburst image
   cloudburst runs show last
   cloudburst COMMAND --help

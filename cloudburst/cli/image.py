@@ -40,11 +40,13 @@ def command(project: str, dry_run: bool, as_json: bool, **asked: Any) -> None:
     """Make an image that mirrors this environment, and push it.
 
     PROJECT is its directory, the current one by default. The packages are those of its pylock.toml, uv.lock,
-    poetry.lock or pinned requirements.txt, else those of the running environment. Where nothing has changed, nothing is
+    poetry.lock or pinned requirements.txt, else those of the running environment. What no option says is as its
+    pyproject.toml has it under [tool.cloudburst.image]. Where nothing has changed, nothing is
     done. The name of the image, pinned by its digest, is printed.
     """
     from cloudburst import image
 
+    asked |= {name: asked[name] or None for name in ("apt", "run", "without", "with_data")}
     if dry_run:
         wanted = ("python", "platform", "base", "apt", "run", "without")
         click.echo(image.dockerfile(project, **{name: asked[name] for name in wanted}), nl=False)

@@ -14,7 +14,7 @@ from cloudburst.errors import SettingsError
 if TYPE_CHECKING:
     from cloudburst.image.making import Image
 
-__all__ = ["Image", "build", "dockerfile"]
+__all__ = ["Image", "build", "dockerfile", "find"]
 
 _NEEDED = {"jinja2": "jinja2", "packaging": "packaging", "tomlkit": "tomlkit"}
 
@@ -27,10 +27,10 @@ def build(
     python: str | None = None,
     platform: str | None = None,
     base: str | None = None,
-    apt: Iterable[str] = (),
-    run: Iterable[str] = (),
-    without: Iterable[str] = (),
-    with_data: bool = False,
+    apt: Iterable[str] | None = None,
+    run: Iterable[str] | None = None,
+    without: Iterable[str] | None = None,
+    with_data: bool | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
     engine: str | None = None,
@@ -40,7 +40,8 @@ def build(
     """Make an image that mirrors this environment, and push it; where nothing has changed, nothing is done.
 
     The packages are those of the project's ``pylock.toml``, ``uv.lock``, ``poetry.lock`` or pinned
-    ``requirements.txt``, the first of them that is there, else those of the running environment.
+    ``requirements.txt``, the first of them that is there, else those of the running environment. What is not given from
+    ``python`` to ``with_data`` is as the project's pyproject.toml says under ``[tool.cloudburst.image]``.
 
     Parameters
     ----------
@@ -57,13 +58,13 @@ def build(
         ``"linux/amd64"``, the default, or ``"linux/arm64"`` for Graviton.
     base : str, optional
         The image it is made from; ``python:VERSION-slim`` by default.
-    apt : list of str
+    apt : list of str, optional
         Debian packages to install.
-    run : list of str
+    run : list of str, optional
         Shell commands to run as root after the packages are there. All who have the image can read them.
-    without : list of str
+    without : list of str, optional
         Packages to leave out.
-    with_data : bool
+    with_data : bool, optional
         Take along large data files in local packages too.
     region : str, optional
         ECR's; what boto3 finds by default.
@@ -114,15 +115,62 @@ def build(
     return making.kept_there(found, registry, say, follow)
 
 
+def find(
+    project: str | os.PathLike[str] = ".",
+    *,
+    repository: str = "cloudburst",
+    platform: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    engine: str | None = None,
+) -> Image | None:
+    """The image of this environment, if ``build`` has nothing left to do; nothing is built, pulled or pushed.
+
+    Parameters
+    ----------
+    project, repository, platform, region, endpoint_url, engine
+        As ``build`` takes them.
+
+    Returns
+    -------
+    Image or None
+        As it lies in the registry; ``None`` if it is not there, or if it was never made on this machine, which the
+        base image is not on.
+
+    Raises
+    ------
+    SettingsError, ImageError, EngineRefused
+        As ``build`` does.
+
+    Examples
+    --------
+    ``cb.image.find(repository="ghcr.io/team/worker") is None``
+    """
+    _need()
+    from cloudburst.image.bases import base_of
+    from cloudburst.image.building import is_here
+    from cloudburst.image.making import Making
+    from cloudburst.image.registry import registry_of
+    from cloudburst.image.wishes import check_repository, wished
+    from cloudburst.runtime.backends.engine import find_engine
+
+    wish = wished(project, platform=platform)
+    check_repository(repository)
+    found = find_engine(engine)
+    if not is_here(found, wish.base):
+        return None
+    return Making(wish, base_of(wish, found)).there(found, registry_of(repository, region, endpoint_url, found))
+
+
 def dockerfile(
     project: str | os.PathLike[str] = ".",
     *,
     python: str | None = None,
     platform: str | None = None,
     base: str | None = None,
-    apt: Iterable[str] = (),
-    run: Iterable[str] = (),
-    without: Iterable[str] = (),
+    apt: Iterable[str] | None = None,
+    run: Iterable[str] | None = None,
+    without: Iterable[str] | None = None,
 ) -> str:
     """The Dockerfile that ``build`` would use; nothing is built, and no registry or engine is asked.
 

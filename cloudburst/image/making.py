@@ -95,16 +95,17 @@ class Making:
             say(f"Nothing has changed: {name} is here.")
         return self._image(engine, name, name, tag, was_built=was_built, was_pushed=False)
 
+    def there(self, engine: Engine, registry: Registry) -> Image | None:
+        """The image, if it is in a registry."""
+        return self._in(registry, engine, self._tag(lambda line: None))
+
     def kept_there(self, engine: Engine, registry: Registry, say: Say, follow: Say | None) -> Image:
         """The image in a registry."""
         tag = self._tag(say)
-        uri = registry.uri()
-        digest = None if uri is None else registry.digest(tag)
-        if uri is not None and digest is not None:
-            name = f"{uri}:{tag}"
-            say(f"Nothing has changed: {name} is in the registry.")
-            return self._image(engine, name, _by_digest(uri, tag, digest), tag, was_built=False, was_pushed=False)
-        if uri is None:
+        if (found := self._in(registry, engine, tag)) is not None:
+            say(f"Nothing has changed: {registry.uri()}:{tag} is in the registry.")
+            return found
+        if (uri := registry.uri()) is None:
             uri = registry.make()
             say(f"Made the repository {uri}.")
         name = f"{uri}:{tag}"
@@ -114,6 +115,14 @@ class Making:
         building.push(engine, name, follow)
         pushed = _by_digest(uri, tag, registry.digest(tag) or "")
         return self._image(engine, name, pushed, tag, was_built=was_built, was_pushed=True)
+
+    def _in(self, registry: Registry, engine: Engine, tag: str) -> Image | None:
+        uri = registry.uri()
+        digest = None if uri is None else registry.digest(tag)
+        if uri is None or digest is None:
+            return None
+        name = _by_digest(uri, tag, digest)
+        return self._image(engine, f"{uri}:{tag}", name, tag, was_built=False, was_pushed=False)
 
     def _tag(self, say: Say) -> str:
         """What tells this image from all others: the digest of what goes in."""

@@ -6,12 +6,14 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cloudburst.errors import SettingsError
+from cloudburst.settings.origins import Found, checked
+from cloudburst.settings.tables import image_table
 
 Platform = Literal["linux/amd64", "linux/arm64"]
 
@@ -59,17 +61,17 @@ def wished(
     python: str | None = None,
     platform: str | None = None,
     base: str | None = None,
-    apt: Iterable[str] = (),
-    run: Iterable[str] = (),
-    without: Iterable[str] = (),
-    with_data: bool = False,
+    apt: Iterable[str] | None = None,
+    run: Iterable[str] | None = None,
+    without: Iterable[str] | None = None,
+    with_data: bool | None = None,
 ) -> Wish:
-    """Check what is asked and fill in what this environment says.
+    """Check what is asked and fill in what the project says, under ``[tool.cloudburst.image]``, and this environment.
 
     Raises
     ------
     SettingsError
-        Naming what cannot be.
+        Naming what cannot be, and where it stands.
 
     Examples
     --------
@@ -83,18 +85,16 @@ def wished(
     directory = Path(project).expanduser().absolute()
     if not directory.is_dir():
         raise SettingsError(f"project={str(project)!r} cannot be: there is no such directory.")
-    version = _python(python)
-    named = "the name of a package, such as 'psycopg2'"
-    return Wish(
-        project=directory,
-        python=version,
-        platform=_platform(platform),
-        base=f"python:{version}-slim" if base is None else _text("base", base, _IMAGE, "an image, 'python:3.11-slim'"),
-        apt=_each("apt", apt, _APT, "the name of a Debian package, such as 'libpq5' or 'libpq5=15.3-0+deb12u1'"),
-        run=tuple(_step(one) for one in _list("run", run)),
-        without=frozenset(plain_name(one) for one in _each("without", without, _PACKAGE, named)),
-        with_data=bool(with_data),
-    )
+    given = {
+        "python": python, "platform": platform, "base": base, "apt": apt, "run": run, "without": without,
+        "with_data": with_data,
+    }  # fmt: skip
+    table = image_table(directory)
+    found = {} if table is None else {name: Found(value, table.origin(name)) for name, value in table.values.items()}
+    found |= {name: Found(value, "") for name, value in given.items() if value is not None}
+    read = {name: checked(name, found.get(name), check) for name, check in _CHECKS.items()}
+    read["base"] = read["base"] or f"python:{read['python']}-slim"
+    return Wish(project=directory, **read)
 
 
 def plain_name(package: str) -> str:
@@ -123,6 +123,10 @@ def check_repository(value: Any) -> str:
     return _text("repository", value, _REPOSITORY, right)
 
 
+def _base(value: Any) -> str | None:
+    return None if value is None else _text("base", value, _IMAGE, "an image, 'python:3.11-slim'")
+
+
 def _python(value: Any) -> str:
     if value is None:
         return ".".join(str(part) for part in sys.version_info[:3])
@@ -135,6 +139,12 @@ def _platform(value: Any) -> Platform:
     if value not in get_args(Platform):
         raise SettingsError(f"platform={value!r} cannot be: it is 'linux/amd64' or 'linux/arm64'.")
     return value  # type: ignore[no-any-return]
+
+
+def _with_data(value: Any) -> bool:
+    if value not in (None, True, False):
+        raise SettingsError(f"with_data={value!r} cannot be: it is true or false.")
+    return bool(value)
 
 
 def _step(value: Any) -> str:
@@ -150,12 +160,27 @@ def _each(name: str, values: Any, pattern: re.Pattern[str], right: str) -> tuple
 
 
 def _list(name: str, values: Any) -> list[Any]:
-    if isinstance(values, str):
+    if isinstance(values, str) or not isinstance(values, Iterable | None):
         raise SettingsError(f"{name}={values!r} cannot be: it is a list; write {name}=[{values!r}].")
-    return list(values)
+    return list(values or ())
 
 
 def _text(name: str, value: Any, pattern: re.Pattern[str], right: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise SettingsError(f"{name}={value!r} cannot be: it is {right}.")
     return value
+
+
+_DEBIAN = "the name of a Debian package, such as 'libpq5' or 'libpq5=15.3-0+deb12u1'"
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "python": _python,
+    "platform": _platform,
+    "base": _base,
+    "apt": lambda value: _each("apt", value, _APT, _DEBIAN),
+    "run": lambda value: tuple(_step(one) for one in _list("run", value)),
+    "without": lambda value: frozenset(
+        plain_name(one) for one in _each("without", value, _PACKAGE, "the name of a package, such as 'psycopg2'")
+    ),
+    "with_data": _with_data,
+}
+"""What each wish has to be, and what it is when nobody wishes anything."""

@@ -28,6 +28,36 @@ _LONGEST_URL = 768
 """Characters: with a pool's name and key behind it, it has to fit a worker's one variable."""
 
 
+def place_of(settings: AwsSettings, user: str = "") -> FargatePlace:
+    """Where machines are started, as settings have it."""
+    from cloudburst.runtime.backends.fargate.place import FargatePlace
+
+    return FargatePlace(
+        cluster=settings.compute_cluster,
+        subnets=settings.compute_subnets,
+        image=settings.compute_image,
+        execution_role=settings.compute_execution_role,
+        task_role=settings.compute_task_role,
+        security_groups=settings.compute_security_groups,
+        assign_public_ip=settings.compute_assign_public_ip,
+        region=settings.region,
+        endpoint_url=settings.endpoint_url,
+        architecture=settings.architecture,
+        log_group=settings.log_group,
+        spot=settings.spot,
+        user=user,
+        tags=tuple(settings.tags.items()),
+    )
+
+
+def store_url_of(settings: AwsSettings) -> str:
+    """The store as ``open_store`` opens it, here and in each worker."""
+    asked = {"region": settings.region, "endpoint_url": settings.endpoint_url, "kms": settings.storage_kms_key}
+    query = urlencode({name: value for name, value in asked.items() if value}, quote_via=quote)
+    slash = "/" if settings.storage_prefix else ""
+    return f"s3://{settings.storage_bucket}{slash}{settings.storage_prefix}?{query}"
+
+
 class AwsProvider(RemoteProvider):
     """One Fargate task for each worker, and S3 between them."""
 
@@ -51,11 +81,8 @@ class AwsProvider(RemoteProvider):
 
     @property
     def store_url(self) -> str:
-        """The store as ``open_store`` opens it, here and in each worker."""
-        one = self.settings
-        asked = {"region": one.region, "endpoint_url": one.endpoint_url, "kms": one.storage_kms_key}
-        query = urlencode({name: value for name, value in asked.items() if value}, quote_via=quote)
-        return f"s3://{one.storage_bucket}{'/' if one.storage_prefix else ''}{one.storage_prefix}?{query}"
+        """Where the store is; see ``store_url_of``."""
+        return store_url_of(self.settings)
 
     def _open_store(self) -> Store:
         from cloudburst.runtime.stores.s3 import S3Store
@@ -87,26 +114,8 @@ class AwsProvider(RemoteProvider):
                 self.settings = replace(one, compute_image=made.name)
 
     def _place(self) -> FargatePlace:
-        from cloudburst.runtime.backends.fargate.place import FargatePlace
-
         self._have_image()
-        one = self.settings
-        return FargatePlace(
-            cluster=one.compute_cluster,
-            subnets=one.compute_subnets,
-            image=one.compute_image,
-            execution_role=one.compute_execution_role,
-            task_role=one.compute_task_role,
-            security_groups=one.compute_security_groups,
-            assign_public_ip=one.compute_assign_public_ip,
-            region=one.region,
-            endpoint_url=one.endpoint_url,
-            architecture=one.architecture,
-            log_group=one.log_group,
-            spot=one.spot,
-            user=self.user,
-            tags=tuple(one.tags.items()),
-        )
+        return place_of(self.settings, self.user)
 
     def whereabouts(self, backend: Any) -> Whereabouts:
         """Where these workers are."""

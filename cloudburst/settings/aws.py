@@ -65,13 +65,22 @@ def aws_settings(profile: str | None = None, **given: Any) -> AwsSettings:
         Naming the setting, where it stands, what is wrong, and what would be right.
     """
     need_boto3("cb.init_aws(...)")
-    sources = found_settings(given, profile)
+    return settings_of(found_settings(given, profile))
+
+
+def settings_of(sources: Sources) -> AwsSettings:
+    """Check settings that were found.
+
+    Raises
+    ------
+    SettingsError
+        As ``aws_settings`` does.
+    """
     found = dict(sources.found)
     if repository := found.get("compute_repository"):  # what is pushed there is what is run
         found.setdefault("compute_image", repository._replace(value=AUTO))
-    missing = next((name for name in _REQUIRED if name not in found), None)
-    if missing is not None:
-        raise _missing(missing, sources.profile)
+    if missing := missing_settings(sources):
+        raise _missing(missing[0], sources.profile)
     read = {name: checked(name, found.get(name), check) for name, check in CHECKS.items()}
     linger_s, keep_warm_s = _waits(read.pop("linger"), read.pop("keep_warm"))
     size = _default_size(read.pop("default_cpu"), read.pop("default_memory"))
@@ -88,6 +97,12 @@ def repository_of(sources: Sources) -> str:
     """Where images are pushed to: as some place says, else ``cloudburst`` in ECR."""
     found = sources.found.get("compute_repository")
     return REPOSITORY if found is None else str(found.value)
+
+
+def missing_settings(sources: Sources) -> list[str]:
+    """What has to stand somewhere and does not; the image need not, where there is a repository to make one for."""
+    there = {*sources.found, *(("compute_image",) if "compute_repository" in sources.found else ())}
+    return [name for name in _REQUIRED if name not in there]
 
 
 def wrong_settings(sources: Sources) -> list[str]:
@@ -110,15 +125,22 @@ def _missing(name: str, profile: str) -> SettingsError:
     )
 
 
-def region_of(sources: Sources) -> str:
+def region_of(sources: Sources, who: str = "cloudburst setup") -> str:
     """The region that some place names: those of settings, then AWS's own.
+
+    Parameters
+    ----------
+    sources : Sources
+        All settings that were found.
+    who : str
+        Who asks, for a message where boto3 is missing.
 
     Raises
     ------
     SettingsError
         If none does, or it cannot be.
     """
-    need_boto3("cloudburst setup")
+    need_boto3(who)
     return str(checked("region", sources.found.get("region"), CHECKS["region"]))
 
 

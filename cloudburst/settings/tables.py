@@ -26,6 +26,10 @@ AWS_NAMES = (
 OTHER_NAMES = ("compute_repository",)
 """What else may stand beside them: where images are pushed to."""
 
+IMAGE_NAMES = ("python", "platform", "base", "apt", "run", "without", "with_data")
+"""What a project may say of the image that is made of it, as ``cb.image.build`` names it."""
+_IMAGE = "image"
+
 DEFAULT_PROFILE = "default"
 
 _SECRET = re.compile(r"secret|password|token|access_?key|credential", re.IGNORECASE)
@@ -53,25 +57,42 @@ def profiles_path() -> Path:
 
 
 def project_table(start: Path | None = None) -> Table | None:
-    """``[tool.cloudburst]`` of the nearest pyproject.toml; ``None`` if there is none.
+    """``[tool.cloudburst]`` of the nearest pyproject.toml, without its table of the image; ``None`` if there is none.
 
     Raises
     ------
     SettingsError
         If it cannot be read, or has a key that is no setting.
     """
+    table = _of_project(start, ("tool", "cloudburst"))
+    if table is not None:
+        _refuse_unknown(table, (*AWS_NAMES, *OTHER_NAMES, "profile", _IMAGE))
+        table = table._replace(values={name: value for name, value in table.values.items() if name != _IMAGE})
+    return table
+
+
+def image_table(project: Path) -> Table | None:
+    """``[tool.cloudburst.image]`` of the pyproject.toml that is nearest to a project; ``None`` if there is none.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, or has a key that ``cb.image.build`` does not know.
+    """
+    table = _of_project(project, ("tool", "cloudburst", _IMAGE))
+    if table is not None:
+        _refuse_unknown(table, IMAGE_NAMES)
+    return table
+
+
+def _of_project(start: Path | None, keys: tuple[str, ...]) -> Table | None:
     here = (start or Path.cwd()).absolute()
     path = next((found for one in (here, *here.parents) if (found := one / "pyproject.toml").is_file()), None)
     if path is None:
         return None
     text, read = _read(path)
-    keys = ("tool", "cloudburst")
     table = _at(read, keys)
-    if table is None:
-        return None
-    made = Table(table, path, text, keys)
-    _refuse_unknown(made, (*AWS_NAMES, *OTHER_NAMES, "profile"))
-    return made
+    return None if table is None else Table(table, path, text, keys)
 
 
 def profile_table(name: str, *, asked_in: str = "") -> Table | None:

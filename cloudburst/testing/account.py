@@ -88,12 +88,13 @@ class Account:
         return was_there
 
     def network(self) -> tuple[list[str], str]:
-        """Make a VPC with two subnets and a security group; their ids."""
+        """Make a VPC with two public subnets and a security group; their ids."""
         vpc = self.ec2.create_vpc("10.0.0.0/16")
         subnets = [
             self.ec2.create_subnet(vpc.id, f"10.0.{number}.0/24", availability_zone=f"{self.region}{zone}").id
             for number, zone in enumerate("ab")
         ]
+        self._open(vpc.id)
         group = self.ec2.create_security_group("cloudburst", "workers", vpc_id=vpc.id)
         return subnets, str(group.id)
 
@@ -101,14 +102,18 @@ class Account:
         """Give the default VPC its way to the internet, as AWS does; or take it away."""
         [vpc] = [one for one in self.ec2.vpcs.values() if one.is_default]
         if wanted:
-            gateway = self.ec2.create_internet_gateway()
-            self.ec2.attach_internet_gateway(gateway.id, vpc.id)
-            [table] = self.ec2.describe_route_tables(filters={"vpc-id": [vpc.id], "association.main": ["true"]})
-            self.ec2.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
+            self._open(vpc.id)
             return
         for subnet in self.ec2.describe_subnets(filters={"vpc-id": [vpc.id]}):
             self.ec2.delete_subnet(subnet.id)
         self.ec2.delete_vpc(vpc.id)
+
+    def _open(self, vpc: str) -> None:
+        """Give a VPC a way to the internet."""
+        gateway = self.ec2.create_internet_gateway()
+        self.ec2.attach_internet_gateway(gateway.id, vpc)
+        [table] = self.ec2.describe_route_tables(filters={"vpc-id": [vpc], "association.main": ["true"]})
+        self.ec2.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
 
     def push(self, repository: str, tag: str, architecture: str, labels: dict[str, str]) -> str:
         """Have an image in the registry that was built for an architecture; its URI."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +14,7 @@ from cloudburst.testing.account import Account
 from cloudburst.testing.answers import QUERY_SERVICES, Answer, Refusal
 from cloudburst.testing.identities import Identities, Identity
 from cloudburst.testing.operations import Request
-from cloudburst.testing.permissions import deleted_keys, needs
+from cloudburst.testing.permissions import deleted_keys, needs, policies_of
 from cloudburst.testing.policies import allows
 from cloudburst.testing.script import Script
 
@@ -64,7 +62,7 @@ class Admission:
         return self._permitted(request, identity)
 
     def _permitted(self, request: Request, identity: Identity) -> Answer | None:
-        policies = list(self._policies(identity))
+        policies = policies_of(self._account, identity.name, is_role=bool(identity.token))
         for need in needs(request, self._account):
             if not allows(policies, need):
                 if request.operation == "DeleteObjects":
@@ -76,14 +74,6 @@ class Admission:
                     f"{need.resources[-1]} because no identity-based policy allows the {need.action} action",
                 )
         return None
-
-    def _policies(self, identity: Identity) -> Iterator[Any]:
-        iam = self._account.iam
-        owner = iam.get_role(identity.name) if identity.token else iam.users[identity.name]
-        for document in owner.policies.values():
-            yield json.loads(document) if isinstance(document, str) else document
-        for managed in owner.managed_policies.values():
-            yield from (json.loads(version.document) for version in managed.versions if version.is_default)
 
     def _deleted_in_part(self, request: Request, policies: list[Any]) -> Answer:
         bucket, _ = request.bucket_and_key

@@ -181,8 +181,12 @@ class Ecs:
             return None
         if vcpus > quota:
             return faults.ABOVE_LIMIT
-        taken = sum(task.vcpus for task in self.tasks.values() if task.size.spot == is_spot and not task.is_stopped)
-        return faults.QUOTA if taken + vcpus > quota else None
+        return faults.QUOTA if self.used_vcpus(is_spot) + vcpus > quota else None
+
+    def used_vcpus(self, is_spot: bool) -> float:
+        """How many vCPUs of a quota are in use."""
+        tasks = list(self.tasks.values())
+        return sum(task.vcpus for task in tasks if task.size.spot == is_spot and not task.is_stopped)
 
     def _new(self, order: Order) -> Task:
         number = uuid.uuid4().hex

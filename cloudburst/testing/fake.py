@@ -34,8 +34,10 @@ from cloudburst.testing.objects import Objects
 from cloudburst.testing.operations import Request
 from cloudburst.testing.price_list import PriceListApi
 from cloudburst.testing.pushed import Pushed
+from cloudburst.testing.quotas import Quotas
 from cloudburst.testing.script import Faults, Script
 from cloudburst.testing.server import Gate, Server
+from cloudburst.testing.simulation import Simulation
 from cloudburst.testing.surroundings import Surroundings, block_variables
 from cloudburst.testing.tasks import Task
 
@@ -218,6 +220,8 @@ class FakeAWS:
             images.address,
             Buckets(account, self._taken_buckets),
             Objects(account),
+            Simulation(account, identities).handle,
+            Quotas(self._region, *self._quotas, ecs.used_vcpus).handle,
             self._price_list.handle,
             ecs.handle,
             stacks.handle,

@@ -17,6 +17,8 @@ _TARGETS = {
     "secretsmanager": "secretsmanager",
     "AmazonSSM": "ssm",
     "AWSPriceListService": "pricing",
+    "ServiceQuotasV20190624": "servicequotas",
+    "GraniteServiceVersion20100801": "monitoring",
 }
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +33,8 @@ def needs(request: Request, account: Account) -> list[Need]:
     of = _SERVICES.get(request.service)
     if of is not None:
         return of(request, account)
-    return [Need(f"{request.service}:{request.operation}")] if request.service != "sts" else []
+    service = _ACTIONS.get(request.service, request.service)
+    return [Need(f"{service}:{request.operation}")] if service != "sts" else []
 
 
 def _s3(request: Request, account: Account) -> list[Need]:
@@ -58,6 +60,20 @@ def _s3(request: Request, account: Account) -> list[Need]:
             if operation == "CreateMultipartUpload":
                 needed.append(Need("kms:Decrypt", (_kms_arn(account, key_id),)))
     return needed
+
+
+def policies_of(account: Account, name: str, *, is_role: bool) -> list[Any]:
+    """The policies of a user or a role: its own, and those attached to it. ``LookupError`` if there is none."""
+    iam = account.iam
+    owner = iam.get_role(name) if is_role else iam.users[name]
+    own = [json.loads(one) if isinstance(one, str) else one for one in owner.policies.values()]
+    attached = [
+        json.loads(version.document)
+        for managed in owner.managed_policies.values()
+        for version in managed.versions
+        if version.is_default
+    ]
+    return own + attached
 
 
 def deleted_keys(body: bytes) -> list[str]:
@@ -155,7 +171,13 @@ def _ssm(request: Request, account: Account) -> list[Need]:
     ]
 
 
+_ACTIONS = {"monitoring": "cloudwatch"}
+"""What policies call services that sign under another name."""
+
+
 def _iam(request: Request, _: Account) -> list[Need]:
+    if request.operation == "SimulatePrincipalPolicy":
+        return [Need("iam:SimulatePrincipalPolicy", (str(request.parameters.get("PolicySourceArn", "*")),))]
     role = request.parameters.get("RoleName")
     return [Need(f"iam:{request.operation}", (f"arn:aws:iam::{ID}:role/{role}",) if role else ("*",))]
 

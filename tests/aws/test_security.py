@@ -114,7 +114,7 @@ def test_these_are_all_permissions_of_the_caller_but_those_that_may_be_left_out(
 
 def test_without_the_permissions_that_may_be_left_out_errors_say_less():
     optional = [one for one in statements("caller.json") if one.startswith(MAY_BE_LEFT_OUT)]
-    assert len(optional) == 5
+    assert len(optional) == 9
     with enforced(optional, of="caller.json") as aws:
         one = ran(aws, total(table(10)))
         assert one.value == 22.5

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
-import re
 import secrets
-import shutil
-import subprocess
-import sys
 from contextlib import suppress
 
 import pytest
@@ -16,40 +11,13 @@ import pytest
 import cloudburst as cb
 from cloudburst.cli import main
 from cloudburst.errors import ImageError
-from cloudburst.image.building import is_here
 from cloudburst.runtime.backends.engine import EngineRefused
 from cloudburst.testing import FakeAWS
-from tests.docker.images import PYTHON_VERSION, ROOT, engine
+from tests.docker.images import engine
+from tests.docker.projects import apt_of, mixed_project, printed
 from tests.docker.registries import plain_registry, registry_as_ecr
-from tests.image.projects import package, uv, wheel
 
 pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.timeout(900)]
-
-BASE = f"python:{PYTHON_VERSION}-slim"
-MB = 1_000_000
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """One cache for all of these, as a user has."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("CLOUDBURST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def base():
-    """Python's own image, which is tagged with its exact version, as the default is."""
-    try:
-        engine().ask("image", "inspect", BASE, about="find the base")
-    except EngineRefused as refused:
-        pytest.skip(f"no {BASE} here. {refused}")
-    exact = f"python:{platform.python_version()}-slim"
-    is_there = is_here(engine(), exact)
-    engine().ask("tag", BASE, exact, about="tag the base")
-    yield BASE
-    if not is_there:
-        engine().ask("image", "rm", exact, about="take the tag away")
 
 
 @pytest.fixture(scope="module")
@@ -73,32 +41,7 @@ def repository(repositories):
 
 @pytest.fixture
 def project(tmp_path):
-    """A package with a private wheel, a direct URL, an editable neighbour, and a lock."""
-    directory = tmp_path / "mein Projekt ü"
-    addressed = wheel(tmp_path / "far away", "addressed")
-    wheel(directory / "wheels", "private", files={"private.py": "ANSWER = 42\n"})
-    package(tmp_path / "neighbour", "neighbour", "NAME = 'neighbour'\n")
-    package(
-        directory,
-        "mine",
-        "VERSION = 1\n",
-        needs=["private", "neighbour", f"addressed @ {addressed.as_uri()}"],
-        more="""
-            [tool.uv.sources]
-            private = { path = "wheels/private-1.0-py3-none-any.whl" }
-            neighbour = { path = "../neighbour", editable = true }
-        """,
-    )
-    uv(directory, "lock", "--offline")
-    return directory
-
-
-def printed(image, code, *options):
-    return (
-        engine()
-        .ask(*("run", "--rm", *options, "--entrypoint", "python3", image, "-c", code), about="run a program")
-        .strip()
-    )
+    return mixed_project(tmp_path)
 
 
 def parts(image):
@@ -114,8 +57,12 @@ def made(capsys, *argv):
 
 def test_a_project_is_built_and_pushed_then_left_alone_and_an_edit_is_one_small_part(base, project, repository, capsys):
     with FakeAWS(registry=registry_as_ecr()):
-        asked = (str(project), "--repository", repository, "--base", base)
+        asked = (str(project), "--repository", repository)
+        settings = project / "pyproject.toml"
+        settings.write_text(f'{settings.read_text()}[tool.cloudburst.image]\nbase = "{base}"\n')
+        assert cb.image.find(project, repository=repository) is None
         first, said = made(capsys, *asked)
+        assert cb.image.find(project, repository=repository).name == first["name"]
         assert (first["was_built"], first["was_pushed"], first["source"]) == (True, True, "uv.lock")
         assert first["name"].startswith(f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{repository}@sha256:")
         assert [line.split()[0] for line in said.splitlines()] == ["Made", "Building", "Pushing"]
@@ -161,12 +108,12 @@ def test_a_pipeline_runs_in_it(base, project, repository):
 
 
 def test_an_apt_package_and_commands_are_in_it_or_the_base_is_named(base, project, repository):
-    has_apt = printed(base, "import shutil; print(bool(shutil.which('apt-get')))") == "True"
+    has_apt = bool(apt_of(base))
     asked = {"repository": repository, "push": False, "base": base, "run": ["echo done > /etc/done"]}
     if not has_apt:
         with pytest.raises(ImageError, match="The base image has no apt-get"):
             cb.image.build(project, **asked, apt=["libgomp1"], say=lambda _: None)
-    apt = ["libgomp1"] if has_apt else []
+    apt = apt_of(base)
     image = cb.image.build(project, **asked, apt=apt, say=lambda _: None)
     code = "import ctypes; print(open('/etc/done').read().strip())" + ("; ctypes.CDLL('libgomp.so.1')" if apt else "")
     assert printed(image.name, code) == "done"
@@ -181,35 +128,3 @@ def test_the_python_of_the_image_can_be_chosen(base, project, repository, python
     image = cb.image.build(project, repository=repository, push=False, python=python, say=lambda _: None)
     code = "import pandas, pyarrow.parquet, mine, sys; print('%d.%d' % sys.version_info[:2])"
     assert printed(image.name, code) == python
-
-
-def test_the_flights_run_on_fargate_in_an_image_that_is_made_when_it_is_needed(base, tmp_path):
-    registry = registry_as_ecr()
-    directory = tmp_path / "flights"
-    directory.mkdir()
-    shutil.copy(ROOT / "examples/flights.py", directory)
-    shutil.copy(ROOT / "requirements/demo.txt", directory / "requirements.txt")
-    program = f"""
-import runpy, sys
-import cloudburst as cb
-from cloudburst.testing import FakeAWS
-
-with FakeAWS("container", registry={registry!r}, time_scale=0.2) as aws:
-    cb.init_aws(**{{**aws.settings, "compute_image": "auto"}})
-    sys.argv = ["flights.py", "--out", "plot.png"]
-    runpy.run_path("flights.py", run_name="__main__")
-    print("IMAGE", {{task.image for task in aws.tasks()}})
-    cb.init_local()
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=directory, capture_output=True, text=True, timeout=800, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Plain pandas gives exactly the same." in done.stdout
-    [image] = eval(done.stdout.rpartition("IMAGE ")[2])
-    assert "/cloudburst@sha256:" in image
-    # What an earlier test run pushed is in the registry still.
-    assert re.search(r"Building \S+ from requirements\.txt|Nothing has changed: \S+ is in the registry", done.stderr)
-    said = engine().ask("image", "inspect", "--format", "{{.Size}}", image, about="measure it")
-    assert int(said) <= 450 * MB
-    engine().ask("image", "rm", image, about="remove it")

@@ -50,3 +50,43 @@ def test_a_repository_is_a_name_or_an_address(name):
 def test_a_repository_has_no_tag_and_nothing_that_is_an_option(name):
     with pytest.raises(SettingsError, match="repository="):
         check_repository(name)
+
+
+def projects(directory, text):
+    (directory / "pyproject.toml").write_text(text)
+    return directory
+
+
+def test_what_the_project_says_of_its_image_counts_unless_something_else_is_asked(tmp_path):
+    project = projects(
+        tmp_path,
+        """
+        [tool.cloudburst.image]
+        python = "3.12"
+        apt = ["libpq5"]
+        run = ["echo done"]
+        without = ["Jupyter_Lab"]
+        with_data = true
+        """,
+    )
+    said = wished(project)
+    assert (said.base, said.apt, said.run) == ("python:3.12-slim", ("libpq5",), ("echo done",))
+    assert (said.without, said.with_data) == ({"jupyter-lab"}, True)
+    asked = wished(project, python="3.13", apt=["git"], run=[], with_data=False)
+    assert (asked.base, asked.apt, asked.run, asked.with_data) == ("python:3.13-slim", ("git",), (), False)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('apt = ["-o=x"]', r"apt in \S*pyproject.toml:2: '-o=x' cannot be"),
+        ('apt = "libpq5"', r"apt in \S*pyproject.toml:2: 'libpq5' cannot be: it is a list"),
+        ("run = 1", r"run in \S*pyproject.toml:2: 1 cannot be: it is a list"),
+        ("python = 3.12", r"python in \S*pyproject.toml:2: 3.12 cannot be"),
+        ('with_data = "no"', r"with_data in \S*pyproject.toml:2: 'no' cannot be: it is true or false"),
+        ("atp = []", r"atp in \S*pyproject.toml:2 is no setting. Did you mean apt\?"),
+    ],
+)
+def test_what_the_project_says_wrong_is_named_with_its_line(tmp_path, line, said):
+    with pytest.raises(SettingsError, match=said):
+        wished(projects(tmp_path, f"[tool.cloudburst.image]\n{line}\n"))

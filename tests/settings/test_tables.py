@@ -1,6 +1,7 @@
 """Profiles and the project's table: what is read, what is refused, and how they are written."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from cloudburst.settings import tables
 from cloudburst.settings.tables import (
     AWS_NAMES,
     forget_profile,
+    image_table,
     profile_table,
     profiles_path,
     project_table,
@@ -157,3 +159,13 @@ def test_the_line_is_right_for_any_table(names, data):
     for name in names:
         at = text.split("\n").index(f"{name} = 'region = 1'") + 1
         assert tables._line_of(text, ("tool", "cloudburst"), name) == at
+
+
+def test_what_a_project_says_of_its_image_is_no_setting_and_is_found_from_below(tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[tool.cloudburst]\nspot = true\n[tool.cloudburst.image]\napt = ["git"]\n')
+    below = tmp_path / "below"
+    below.mkdir()
+    assert project_table(below).values == {"spot": True}
+    found = image_table(below)
+    assert (found.values, found.origin("apt")) == ({"apt": ["git"]}, f"{tmp_path / 'pyproject.toml'}:4")
+    assert image_table(Path("/")) is None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cloudburst.errors import LaunchError
 from cloudburst.runtime.backends.fargate.outcomes import with_evidence
@@ -26,6 +26,8 @@ class Problem(NamedTuple):
 
     setting: str
     detail: str
+    is_open: bool = False
+    """Whether it is only that nobody can look at it from here."""
 
 
 def preflight(place: FargatePlace, *, spot_wanted: bool = False, clients: Clients | None = None) -> None:
@@ -54,21 +56,22 @@ def preflight(place: FargatePlace, *, spot_wanted: bool = False, clients: Client
 def problems(place: FargatePlace, *, spot_wanted: bool = False, clients: Clients | None = None) -> list[Problem]:
     """What is wrong with the settings; see ``preflight``."""
     clients = clients or Clients(place)
-    found = list(_of_cluster(place, clients("ecs"), spot_wanted=spot_wanted or place.spot))
-    if any(one.setting in ("credentials", "region") for one in found):
-        return found  # all else would say the same
-    if place.log_group:
-        found += _of_log_group(place.log_group, clients("logs"))
-    return found + list(_of_image(place, clients))
+    found = list(of_cluster(place, clients, spot_wanted=spot_wanted or place.spot))
+    if not any(one.setting in ("credentials", "region") for one in found):  # all else would say the same
+        found += of_log_group(place, clients)
+        found += of_image(place, clients)
+    return [one for one in found if not one.is_open]
 
 
-def _of_cluster(place: FargatePlace, ecs: Any, *, spot_wanted: bool) -> Iterator[Problem]:
+def of_cluster(place: FargatePlace, clients: Clients, *, spot_wanted: bool) -> Iterator[Problem]:
+    """What is wrong with the cluster."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    ecs = clients("ecs")
     try:
         answer = ecs.describe_clusters(clusters=[place.cluster])
     except (BotoCoreError, ClientError) as error:
-        yield from _refused(error)
+        yield _refused(error, "compute_cluster", "ecs:DescribeClusters")
         return
     cluster = next(iter(answer.get("clusters", ())), None)
     if cluster is None or cluster.get("status") != "ACTIVE":
@@ -85,13 +88,18 @@ def _of_cluster(place: FargatePlace, ecs: Any, *, spot_wanted: bool) -> Iterator
         )
 
 
-def _of_log_group(log_group: str, logs: Any) -> Iterator[Problem]:
+def of_log_group(place: FargatePlace, clients: Clients) -> Iterator[Problem]:
+    """What is wrong with the log group, if one is wanted."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    log_group = place.log_group
+    if not log_group:
+        return
+    logs = clients("logs")
     try:
         answer = logs.describe_log_groups(logGroupNamePrefix=log_group)
     except (BotoCoreError, ClientError) as error:
-        yield from _refused(error)
+        yield _refused(error, "log_group", "logs:DescribeLogGroups")
         return
     # Of all that begin so, the shortest comes first.
     if log_group not in [one.get("logGroupName") for one in answer.get("logGroups", ())]:
@@ -102,11 +110,15 @@ def _of_log_group(log_group: str, logs: Any) -> Iterator[Problem]:
         )
 
 
-def _of_image(place: FargatePlace, clients: Clients) -> Iterator[Problem]:
+def of_image(place: FargatePlace, clients: Clients) -> Iterator[Problem]:
+    """What is wrong with the image."""
     image = parse_ecr(place.image)
     if image is None:
+        yield Problem("compute_image", f"{place.image} is not in ECR: its registry is not asked.", is_open=True)
         return
     facts = image_facts(clients("ecr", image.region), image, place.architecture)
+    if facts.is_there is None:
+        yield Problem("compute_image", f"ECR does not let these credentials look at {place.image}.", is_open=True)
     if facts.is_there is False:
         detail = with_evidence(
             f"{place.image} is not there", facts.missing, "Push the image, or correct its repository or tag."
@@ -129,7 +141,8 @@ def _of_image(place: FargatePlace, clients: Clients) -> Iterator[Problem]:
         )
 
 
-def _refused(error: Exception) -> Iterator[Problem]:
-    if code_of(error) not in _MAY_NOT:
-        refusal = refusal_of_error(error)
-        yield Problem(refusal.setting or "region", refusal.detail)
+def _refused(error: Exception, setting: str, action: str) -> Problem:
+    if code_of(error) in _MAY_NOT:
+        return Problem(setting, f"These credentials may not {action}.", is_open=True)
+    refusal = refusal_of_error(error)
+    return Problem(refusal.setting or "region", refusal.detail)

@@ -1,0 +1,1 @@
+"""What ``cloudburst doctor`` looks at: whether all that pipelines need on AWS is there, and lets itself be used."""
