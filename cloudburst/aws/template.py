@@ -18,7 +18,7 @@ DAYS: dict[str, int | None] = {
 }
 """What goes by itself of what lies under the prefix, and after how many days; ``None`` is for the user to say.
 
-All else is kept: ``kept/``, which later runs read, and what users put there themselves.
+All else is kept: ``values/`` and ``kept/``, which later runs read, and what users put there themselves.
 """
 
 _STACK, _REGION = "${AWS::StackName}", "${AWS::Region}"
@@ -88,7 +88,7 @@ def _parameters() -> dict[str, Any]:
             "Description": "Route tables that get a gateway endpoint for S3, with commas between; empty: none",
         },
         "Spot": choice("yes", "Whether the region has spare capacity for Fargate"),
-        "RunDays": days(30, "Days after which values of runs, and with them cached ones, are removed"),
+        "RunDays": days(30, "Days after which values of runs are removed, but those that are kept"),
         "LogDays": {**days(30, "Days that logs are kept"), "AllowedValues": list(LOG_DAYS)},
     }
 
