@@ -316,15 +316,18 @@ def test_what_may_go_on_is_told(capsys, store):
 
 
 @pytest.mark.parametrize("age", ["", "7 fortnights", "-1d", "d", "1e3d"])
-def test_an_age_that_cannot_be_is_named(capsys, store, age):
-    assert "such as 7d" in refusal(capsys, "clean", "--older-than", age)
+@pytest.mark.parametrize("option", ["--older-than", "--kept"])
+def test_an_age_that_cannot_be_is_named(capsys, store, age, option):
+    told = refusal(capsys, "clean", option, age)
+    assert option in told
+    assert "such as 7d" in told
 
 
 def test_ages_are_read():
     ages = ("90s", "2m", "1.5h", "7", "7d", "1 w")
-    assert [runs._seconds(age) for age in ages] == [90, 120, 5400, 604800, 604800, 604800]
-    with pytest.raises(UsageError):
-        runs._seconds("soon")
+    assert [runs._seconds(age, "--kept") for age in ages] == [90, 120, 5400, 604800, 604800, 604800]
+    with pytest.raises(UsageError, match="--kept 'soon' cannot be"):
+        runs._seconds("soon", "--kept")
 
 
 def test_credentials_that_may_not_list_task_definitions_clean_the_rest(capsys, store, monkeypatch):
