@@ -76,6 +76,7 @@ def _found(run: str, **about: Any) -> tuple[Place, Entry]:
 Examples:
   cloudburst runs list
   cloudburst runs show last
+  cloudburst runs open last
   cloudburst runs logs last --follow
 
 \b
@@ -131,6 +132,31 @@ def show(run: str, as_json: bool, **about: Any) -> int:
     else:
         tables.print_run(record)
     return 0 if record.state in ("running", "done") else NOT_WELL
+
+
+@command.command("open", epilog=_epilog("open last", "open 6a2 --out report.html"))
+@click.argument("run")
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it there, and open nothing.")
+@_about
+def open_run(run: str, out: str | None, **about: Any) -> None:
+    """Show what a run came to as a page in the browser.
+
+    The page is one file that needs no network: what `show` tells, errors, and where the time went. It tells how the
+    run stood when its program last wrote of it.
+    """
+    from cloudburst.cli import pages, tables
+    from cloudburst.history.page import page
+
+    place, entry = _found(run, **about)
+    record = place.history.record(entry)
+    text = page(record, tables.cost_line(record))
+    if out is not None:
+        pages.write(text, out)
+        click.echo(f"The report is in {out}.")
+        return
+    path = pages.write_private(text, entry.run)
+    is_open = pages.show(path)
+    click.echo(f"{'' if is_open else 'No browser can be opened here. '}The report is in {path}.")
 
 
 @command.command("logs", epilog=_epilog("logs last", "logs 6a2 fit", "logs last --follow"))
