@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cloudburst.errors import StoreError, Tampered
+from cloudburst.errors import NotFound, StoreError, Tampered
 from cloudburst.kept import Kept, keys_of
 from cloudburst.runtime.artifacts import read, trailer_told, write
 from cloudburst.runtime.envelope import derive, seal
@@ -253,6 +253,18 @@ def test_a_large_frame_that_is_kept_is_read_by_columns_and_row_groups() -> None:
     store.put(key, [data])
     with pytest.raises(Tampered):
         read(lasting, store)
+
+
+@pytest.mark.parametrize("columns", [None, ["x"]])
+def test_of_a_value_that_has_been_removed_the_mend_is_said(columns: list[str] | None) -> None:
+    store = MemoryStore(shared=True)
+    made = write(pd.DataFrame({"x": np.random.default_rng(0).random(200_000)}), store, "runs/r/a/0")
+    [lasting] = receipts(store).keep({ONE: made}).values()
+    store.delete(store.list(""))
+    with pytest.raises(NotFound, match=r"There is no values/\S+ in memory:\S+: it was kept by .*persist\(\) it again"):
+        read(lasting, store, columns)
+    with pytest.raises(NotFound, match=r"^There is no runs/r/a/0 in memory:\S+\.$"):
+        read(made, store, columns)
 
 
 def test_in_a_directory_of_ones_own_nothing_is_copied(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def _kept(store: Store, kept_s: float, found: Remains) -> set[str]:
         found.receipts = old(receipts)
         staying = [key for key in receipts if key not in found.receipts]
         kept = {name.decode(errors="replace") for names in threads.map(named, staying) for name in names}
-        values = _sizes(store, "values/")
+        values = _sizes(store, layout.VALUES)
         found.values = old({key: nbytes for key, nbytes in values.items() if key not in kept})
     found.kept += len(values) - len(found.values)
     return kept

@@ -45,6 +45,9 @@ from pathlib import Path
 from cloudburst.keys import digest
 from cloudburst.runtime.task import WHOLE, TaskId
 
+VALUES = "values/"
+"""What the keys of values begin with that outlive their runs."""
+
 _LONGEST = 60
 _FAR_S = 9_999_999_999
 """A second in the year 2286, from which those of runs are taken away."""
@@ -117,7 +120,7 @@ def value_key(content: str) -> str:
     >>> value_key("ab12f")
     'values/ab1/ab12f'
     """
-    return f"values/{content[:3]}/{content}"
+    return f"{VALUES}{content[:3]}/{content}"
 
 
 def journal_prefix(prefix: str) -> str:

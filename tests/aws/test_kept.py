@@ -143,4 +143,4 @@ def test_kept_values_are_cleaned_only_when_that_is_asked_for(cleaned):
         assert size(kept).compute() == 100_000
         assert "with 1 kept value" in cleaned(aws, "--kept", "0")
         assert under(aws, "kept") == under(aws, "values") == []
-        assert "There is no pipelines/values/" in str(ran(aws, size(kept)).error)
+        assert "it was kept by persist() or a cached stage, and has been removed" in str(ran(aws, size(kept)).error)

@@ -57,6 +57,9 @@ class TestOnRadosgw(S3Contract):
     def test_keeps_what_takes_many_requests(self, store):
         keeps_what_takes_many_requests(store)
 
+    def test_copies_large_objects_in_parts(self, store, monkeypatch):
+        copies_large_objects_in_parts(store, monkeypatch)
+
     def test_a_bucket_that_works_passes_the_check(self, store):
         store.check()
         assert store.list("") == []
@@ -80,6 +83,17 @@ def keeps_what_takes_many_requests(store):
     assert store.get("large", ranges) == b"".join(data[start:end] for start, end in ranges)
     with pytest.raises(StoreError, match=f"{len(data)} bytes"):
         store.get("large", [(0, 1), (19 * MIB, 21 * MIB)])
+
+
+def copies_large_objects_in_parts(store, monkeypatch):
+    monkeypatch.setattr(s3_transfer, "ONE_COPY", 8 * MIB)
+    monkeypatch.setattr(s3_transfer, "COPY_PART", 5 * MIB)
+    data = os.urandom(11 * MIB + 1)
+    store.put("a", [data])
+    calls = counted(store)
+    store.copy("a", "b")
+    assert calls == {"HeadObject": 1, "CreateMultipartUpload": 1, "UploadPartCopy": 3, "CompleteMultipartUpload": 1}
+    assert store.get("b") == data
 
 
 @pytest.fixture
@@ -144,14 +158,7 @@ def test_a_copy_brings_no_bytes_here(store):
 
 
 def test_large_objects_are_copied_in_parts(store, monkeypatch):
-    monkeypatch.setattr(s3_transfer, "ONE_COPY", 8 * MIB)
-    monkeypatch.setattr(s3_transfer, "COPY_PART", 5 * MIB)
-    data = os.urandom(11 * MIB + 1)
-    store.put("a", [data])
-    calls = counted(store)
-    store.copy("a", "b")
-    assert calls == {"HeadObject": 1, "CreateMultipartUpload": 1, "UploadPartCopy": 3, "CompleteMultipartUpload": 1}
-    assert store.get("b") == data
+    copies_large_objects_in_parts(store, monkeypatch)
 
 
 def test_a_copy_that_fails_half_way_leaves_nothing(store, moto, monkeypatch):
