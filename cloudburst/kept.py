@@ -1,16 +1,21 @@
-"""What runs leave in the store for later ones: persisted and cached values, and what a failed run had finished."""
+"""What runs leave in the store for later ones: persisted and cached values, and what a failed run had finished.
+
+In a bucket, what a run wrote goes with the run sooner or later. A value that later programs are to find is copied to a
+place of its own there, named by what is in it, before anything is written that names it.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from cloudburst.errors import NotFound, StoreError
 from cloudburst.runtime.envelope import derive, seal, unseal
+from cloudburst.runtime.layout import value_key
 from cloudburst.runtime.protocols import Store
 from cloudburst.runtime.task import Artifact
 
@@ -18,6 +23,9 @@ VERSION = 1
 
 _THREADS = 16
 _FEW = 3
+_SHA256 = 32
+_FRESH_S = 86400.0
+"""A value that was copied so long ago is copied again: somebody may be about to remove what is old."""
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -40,17 +48,25 @@ class Kept:
         self._known: dict[bytes, Artifact] = {}
         self._keys: set[str] = set()
 
-    def add(self, digest: bytes, artifact: Artifact, *, lasting: bool) -> None:
-        """Remember an artifact; ``lasting`` also for later programs, where the store outlives this one."""
+    def add(self, digest: bytes, artifact: Artifact) -> None:
+        """Remember an artifact for as long as this process lives."""
         with self._lock:
             self._known[digest] = artifact
             self._keys.update(keys_of(artifact))
-        if lasting and self._durable:
-            record = json.dumps({"v": VERSION, "artifact": _written(artifact)}).encode()
-            key = self._key(digest)
-            if self._secret is not None:
-                record = seal("receipt", key, record, self._secret)
-            self._store.put(key, [record])  # over one that may be there, of a value that has gone since
+
+    def keep(self, those: Mapping[bytes, Artifact]) -> dict[bytes, Artifact]:
+        """Remember artifacts also for later programs, where the store outlives this one; where they lie then."""
+        if not self._durable:
+            for digest, artifact in those.items():
+                self.add(digest, artifact)
+            return dict(those)
+        moves: dict[str, str] = {}
+        lasting = {digest: self._moved(artifact, moves) for digest, artifact in those.items()}
+        self._each(self._copy, moves.items())
+        for digest, artifact in lasting.items():
+            self.add(digest, artifact)
+        self._each(self._record, lasting.items())
+        return lasting
 
     def among(self, digests: Iterable[bytes], lasting: Iterable[bytes] = ()) -> dict[bytes, Artifact]:
         """Those of some digests whose values are there; ``lasting`` ones are looked for in the store too."""
@@ -75,6 +91,38 @@ class Kept:
             return [ask(one) for one in asked]
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudburst-kept") as threads:
             return list(threads.map(ask, asked))
+
+    def _moved(self, artifact: Artifact, moves: dict[str, str]) -> Artifact:
+        """The artifact where it outlives its run; ``moves`` is told which keys are to be copied for that, and whence.
+
+        Only what has a checksum has such a place: in a directory of one's own nothing goes by itself.
+        """
+        body = artifact.body
+        if isinstance(body, tuple):
+            return artifact._replace(body=tuple([self._moved(part, moves) for part in body]))
+        if isinstance(body, bytes) or artifact.checksum is None or not self._store.is_shared:
+            return artifact
+        key = value_key(artifact.checksum[:_SHA256].hex())
+        if key != body:
+            moves[key] = body
+        return artifact._replace(body=key)
+
+    def _copy(self, move: tuple[str, str]) -> None:
+        to, key = move
+        try:
+            if self._store.age_s(to) < _FRESH_S:
+                return  # the same value, kept by another expression
+        except NotFound:
+            pass
+        self._store.copy(key, to)
+
+    def _record(self, one: tuple[bytes, Artifact]) -> None:
+        digest, artifact = one
+        record = json.dumps({"v": VERSION, "artifact": _written(artifact)}).encode()
+        key = self._key(digest)
+        if self._secret is not None:
+            record = seal("receipt", key, record, self._secret)
+        self._store.put(key, [record])  # over one that may be there, of a value that has gone since
 
     def _recorded(self, digest: bytes) -> Artifact | None:
         key = self._key(digest)

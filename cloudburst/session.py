@@ -147,9 +147,9 @@ def persist(root: Expr, name: str | None = None) -> Expr:
     [top] = prepared.graph.roots[:1]
     digest = prepared.graph.digests.get(top.key)
     written = digest or uuid.uuid4().bytes  # a key means something else in another process, where results are kept too
-    provider.kept.add(written, kept[0], lasting=digest is not None)
+    lasting = provider.kept.keep({written: kept[0]})[written]
     _clean_up(prepared.prefix, provider)
-    return make(Stored(kept[0], written, root.what.label, provider.store))
+    return make(Stored(lasting, written, root.what.label, provider.store))
 
 
 def explain(roots: Sequence[Expr], *, optimize: bool = True) -> Explanation:
@@ -303,11 +303,16 @@ def _remember(prepared: Prepared, outcome: Outcome, provider: Provider) -> None:
     """Keep what is to be cached; of a failed run all that was finished, so that the next one begins where it ended."""
     digests = prepared.graph.digests
     kept = provider.kept
-    for root, artifact in zip(prepared.graph.roots, outcome.targets, strict=True):
-        if artifact is not None and _is_cached(root) and root.key in digests:
-            kept.add(digests[root.key], artifact, lasting=True)
     for written, artifact in outcome.finished:
-        kept.add(written, artifact, lasting=False)
+        kept.add(written, artifact)
+    roots = zip(prepared.graph.roots, outcome.targets, strict=True)
+    kept.keep(
+        {
+            digests[root.key]: artifact
+            for root, artifact in roots
+            if artifact is not None and _is_cached(root) and root.key in digests
+        }
+    )
 
 
 def _clean_up(prefix: str, provider: Provider) -> None:

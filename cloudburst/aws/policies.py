@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-CALLER, TASK, EXECUTION = "caller.json", "task-role.json", "execution-role.json"
+CALLER, PUSHER, TASK, EXECUTION = "caller.json", "pusher.json", "task-role.json", "execution-role.json"
 
 
 def policy(file: str) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from cloudburst.aws.stack import TAG, Event
 from cloudburst.aws.wording import thing
 from cloudburst.errors import SetupError
 
-_ORDER = (
-    "Cluster", "Repository", "LogGroup", "ExecutionRole", "TaskRole", "CallerPolicy", "SecurityGroup", "S3Endpoint",
-)  # fmt: skip
+_POLICIES = ("CallerPolicy", "PusherPolicy")
+_ORDER = ("Cluster", "Repository", "LogGroup", "ExecutionRole", "TaskRole", *_POLICIES, "SecurityGroup", "S3Endpoint")
 
 
 _LOOKS = 60
@@ -31,9 +30,8 @@ class Removal(NamedTuple):
     """What does not, and why."""
     bucket: str
     """The bucket that goes; empty if none does."""
-    attached: list[tuple[str, str]]
-    """Who has the callers' policy: kind and name."""
-    policy: str
+    attached: list[tuple[str, str, str]]
+    """Who has one of the policies: its ARN, and their kind and name."""
     cluster: str
     """Empty if there is none."""
 
@@ -68,18 +66,19 @@ def plan_removal(setup: Setup, *, bucket: str | None = None, delete_data: bool =
     gone = [thing(name, words) for name in _ORDER if name in there]
     if "Repository" in there and (images := _images(setup, there["Repository"])):
         gone[gone.index(thing("Repository", words))] += f", with {images} image{'s' if images > 1 else ''}"
-    policy = there.get("CallerPolicy", "")
-    attached = _attached(setup, policy) if policy else []
-    if attached:
-        names = ", ".join(f"{kind} {name}" for kind, name in attached)
-        gone[gone.index(thing("CallerPolicy", words))] += f", which is taken from {names}"
+    attached: list[tuple[str, str, str]] = []
+    for policy in [name for name in _POLICIES if name in there]:
+        if having := _attached(setup, there[policy]):
+            names = ", ".join(f"{kind} {name}" for kind, name in having)
+            gone[gone.index(thing(policy, words))] += f", which is taken from {names}"
+            attached += [(there[policy], *one) for one in having]
     if state is not None and not gone:
         gone.append(f"stack {setup.name}, which is {state.status}")
     known = there.get("Bucket") or (bucket or words["bucket"] if state is not None else bucket)
     going, stays = _bucket(setup, known or "", is_made="Bucket" in there, delete_data=delete_data)
     if going:
         gone.append(f"S3 bucket {going}, with {contents(setup.access, going)}")
-    return Removal(state is not None, gone, stays, going, attached, policy, there.get("Cluster", ""))
+    return Removal(state is not None, gone, stays, going, attached, there.get("Cluster", ""))
 
 
 def remove(setup: Setup, removal: Removal, see: Callable[[Event], None]) -> None:
@@ -90,11 +89,11 @@ def remove(setup: Setup, removal: Removal, see: Callable[[Event], None]) -> None
     SetupError
         If something could not be removed; what is left of the stack can be removed later.
     """
-    with plainly("take the policy from those who have it"):
+    with plainly("take the policies from those who have them"):
         iam = setup.access("iam")
-        for kind, name in removal.attached:
+        for policy, kind, name in removal.attached:
             detach = getattr(iam, f"detach_{kind}_policy")
-            detach(**{f"{kind.capitalize()}Name": name, "PolicyArn": removal.policy})
+            detach(**{f"{kind.capitalize()}Name": name, "PolicyArn": policy})
     if removal.cluster:
         _await_stopping(setup, removal.cluster)
     if removal.has_stack:

@@ -189,15 +189,22 @@ class Setup:
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", output).lower()
             found[name] = value.split(",") if name in _LISTS else value
         found["compute_assign_public_ip"] = found["compute_assign_public_ip"] == "yes"
-        del found["caller_policy"]
-        return found
+        return {name: value for name, value in found.items() if not name.endswith("_policy")}
 
     @property
     def caller_policy(self) -> str:
         """The ARN of the policy for those who run pipelines."""
+        return self._output("CallerPolicy")
+
+    @property
+    def pusher_policy(self) -> str:
+        """The ARN of the policy for those who push images."""
+        return self._output("PusherPolicy")
+
+    def _output(self, name: str) -> str:
         state = self.stack.state()
         assert state is not None
-        return state.outputs["CallerPolicy"]
+        return state.outputs[name]
 
     # ------------------------------------------------------------ parameters
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cloudburst.aws.policies import CALLER, EXECUTION, TASK, policy
+from cloudburst.aws.policies import CALLER, EXECUTION, PUSHER, TASK, policy
 
 PREFIX = "cloudburst"
 """What keys in the bucket begin with, so that the policies of workers end there."""
@@ -18,7 +18,7 @@ DAYS: dict[str, int | None] = {
 }
 """What goes by itself of what lies under the prefix, and after how many days; ``None`` is for the user to say.
 
-All else is kept: ``kept/``, which later runs read, and what users put there themselves.
+All else is kept: ``values/`` and ``kept/``, which later runs read, and what users put there themselves.
 """
 
 _STACK, _REGION = "${AWS::StackName}", "${AWS::Region}"
@@ -88,7 +88,7 @@ def _parameters() -> dict[str, Any]:
             "Description": "Route tables that get a gateway endpoint for S3, with commas between; empty: none",
         },
         "Spot": choice("yes", "Whether the region has spare capacity for Fargate"),
-        "RunDays": days(30, "Days after which values of runs, and with them cached ones, are removed"),
+        "RunDays": days(30, "Days after which values of runs are removed, but those that are kept"),
         "LogDays": {**days(30, "Days that logs are kept"), "AllowedValues": list(LOG_DAYS)},
     }
 
@@ -241,17 +241,21 @@ def _roles() -> dict[str, Any]:
             },
         }
 
+    def managed(kind: str, told: str, file: str) -> dict[str, Any]:
+        return {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {
+                "ManagedPolicyName": {"Fn::Sub": f"{_STACK}-{_REGION}-{kind}"},
+                "Description": told,
+                "PolicyDocument": placed(policy(file)),
+            },
+        }
+
     return {
         "ExecutionRole": role("execution", "ECS pulls the image of cloudburst workers and writes their log", EXECUTION),
         "TaskRole": role("task", "cloudburst workers read and write values", TASK),
-        "CallerPolicy": {
-            "Type": "AWS::IAM::ManagedPolicy",
-            "Properties": {
-                "ManagedPolicyName": {"Fn::Sub": f"{_STACK}-{_REGION}-caller"},
-                "Description": "For those who run cloudburst pipelines: the least that they need",
-                "PolicyDocument": placed(policy(CALLER)),
-            },
-        },
+        "CallerPolicy": managed("caller", "For those who run cloudburst pipelines: the least that they need", CALLER),
+        "PusherPolicy": managed("pusher", "For those who push images of workers: the least that they need", PUSHER),
     }
 
 
@@ -286,4 +290,5 @@ def _outputs() -> dict[str, tuple[str, Any]]:
         "ComputeRepository": ("Where images are pushed to", {"Fn::GetAtt": ["Repository", "RepositoryUri"]}),
         "LogGroup": ("What they print", {"Ref": "LogGroup"}),
         "CallerPolicy": ("To be attached to those who run pipelines", {"Ref": "CallerPolicy"}),
+        "PusherPolicy": ("To be attached to those who push images", {"Ref": "PusherPolicy"}),
     }

@@ -20,6 +20,7 @@ _THINGS = {
     "ExecutionRole": ("role {name}-{region}-execution", "ECS pulls the image and writes the log"),
     "TaskRole": ("role {name}-{region}-task", f"workers read and write {{bucket}}/{PREFIX}, and nothing else"),
     "CallerPolicy": ("policy {name}-{region}-caller", "attach it to those who run pipelines"),
+    "PusherPolicy": ("policy {name}-{region}-pusher", "attach it to those who push images"),
     "SecurityGroup": ("security group in {vpc}", "nothing comes in"),
     "S3Endpoint": ("gateway endpoint for S3 in {vpc}", "traffic to S3 stays inside AWS; it is free"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -75,6 +76,7 @@ def _found(run: str, **about: Any) -> tuple[Place, Entry]:
 Examples:
   cloudburst runs list
   cloudburst runs show last
+  cloudburst runs open last
   cloudburst runs logs last --follow
 
 \b
@@ -130,6 +132,31 @@ def show(run: str, as_json: bool, **about: Any) -> int:
     else:
         tables.print_run(record)
     return 0 if record.state in ("running", "done") else NOT_WELL
+
+
+@command.command("open", epilog=_epilog("open last", "open 6a2 --out report.html"))
+@click.argument("run")
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it there, and open nothing.")
+@_about
+def open_run(run: str, out: str | None, **about: Any) -> None:
+    """Show what a run came to as a page in the browser.
+
+    The page is one file that needs no network: what `show` tells, errors, and where the time went. It tells how the
+    run stood when its program last wrote of it.
+    """
+    from cloudburst.cli import pages, tables
+    from cloudburst.history.page import page
+
+    place, entry = _found(run, **about)
+    record = place.history.record(entry)
+    text = page(record, tables.cost_line(record))
+    if out is not None:
+        pages.write(text, out)
+        click.echo(f"The report is in {out}.")
+        return
+    path = pages.write_private(text, entry.run)
+    is_open = pages.show(path)
+    click.echo(f"{'' if is_open else 'No browser can be opened here. '}The report is in {path}.")
 
 
 @command.command("logs", epilog=_epilog("logs last", "logs 6a2 fit", "logs last --follow"))
@@ -191,17 +218,20 @@ def stop(run: str, **about: Any) -> None:
     click.echo(said[stopped.how])
 
 
-@command.command("clean", epilog=_epilog("clean --dry-run", "clean --older-than 30d --yes", "clean --older-than 12h"))
+@command.command(
+    "clean", epilog=_epilog("clean --dry-run", "clean --older-than 30d --yes", "clean --older-than 12h --kept 90d")
+)
 @click.option("--older-than", metavar="AGE", default="7d", show_default=True, help="For how long a run has to be over.")
+@click.option("--kept", metavar="AGE", help="Also values of persist() and cached stages that were kept longer ago.")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @_about
-def clean(older_than: str, dry_run: bool, yes: bool, **about: Any) -> None:
+def clean(older_than: str, kept: str | None, dry_run: bool, yes: bool, **about: Any) -> None:
     """Remove what runs have left that are over or whose program was killed.
 
     That is the values of those that failed, journals, what was said between programs and machines that are no more, and
-    task definitions of cloudburst's without a task. Values of persist() and of cached stages stay, as does everything
-    of a run that goes on, and what `list`, `show` and `logs` tell.
+    task definitions of cloudburst's without a task. Values of persist() and of cached stages stay, unless --kept says
+    otherwise, as does everything of a run that goes on, and what `list`, `show` and `logs` tell.
     """
     from cloudburst import settings
     from cloudburst.history.cleaning import remains, remove
@@ -209,10 +239,11 @@ def clean(older_than: str, dry_run: bool, yes: bool, **about: Any) -> None:
     from cloudburst.runtime.backends.fargate.remains import Definitions
     from cloudburst.runtime.terms import Terms
 
-    age_s = _seconds(older_than)
+    age_s = _seconds(older_than, "--older-than")
+    kept_s = math.inf if kept is None else _seconds(kept, "--kept")
     place = _place(**about)
     history = place.history
-    found = remains(history, age_s, Terms().scaled(settings.time_scale()).lease_limit_s)
+    found = remains(history, age_s, Terms().scaled(settings.time_scale()).lease_limit_s, kept_s)
     clusters = {one.record.cluster for one in history.latest(history.users()) if one.record and one.record.cluster}
     definitions = Definitions(place.settings.region, place.settings.endpoint_url, clusters)
     try:
@@ -222,6 +253,7 @@ def clean(older_than: str, dry_run: bool, yes: bool, **about: Any) -> None:
         click.echo(f"Task definitions are left as they are: {error}", err=True)
     what = f"{counted(found.objects, 'object')} ({volume(found.nbytes)}) of {counted(len(found.runs), 'run')}"
     what += f" and {counted(len(found.pools), 'pool')}" if found.pools else ""
+    what += f", with {counted(len(found.receipts), 'kept value')}" if found.receipts else ""
     what += f", {counted(len(unused), 'task definition')}" if unused else ""
     if found.kept or found.living:
         spared = [f"{counted(found.kept, 'object')} with kept values"] if found.kept else []
@@ -239,13 +271,13 @@ def clean(older_than: str, dry_run: bool, yes: bool, **about: Any) -> None:
         click.echo("Nothing was removed.")
 
 
-def _seconds(age: str) -> float:
+def _seconds(age: str, option: str) -> float:
     """An age in seconds.
 
-    >>> _seconds("7d"), _seconds("12h"), _seconds("0")
+    >>> _seconds("7d", "--kept"), _seconds("12h", "--kept"), _seconds("0", "--kept")
     (604800.0, 43200.0, 0.0)
     """
     found = _DURATION.fullmatch(age.strip())
     if found is None:
-        raise UsageError(f"--older-than {age!r} cannot be: it is a number with s, m, h, d or w behind it, such as 7d.")
+        raise UsageError(f"{option} {age!r} cannot be: it is a number with s, m, h, d or w behind it, such as 7d.")
     return float(found[1]) * _SECONDS[found[2]]

@@ -165,6 +165,7 @@ class _Session:
         if written is None or "compute_image" not in written.values:
             click.echo("Next, cloudburst image makes the image that workers run.")
         click.echo(f"Whoever runs pipelines and is no administrator needs the policy {self.setup.caller_policy}.")
+        click.echo(f"Whoever makes images needs {self.setup.pusher_policy}.")
 
     # ------------------------------------------------------------ removing
 

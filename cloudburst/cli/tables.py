@@ -173,8 +173,7 @@ def _took_s(record: RunRecord) -> float:
 def _size(size: SizeRecord, *, is_wide: bool) -> str:
     if not is_wide and size.cpu is not None and size.memory is not None:
         return f"{size.cpu / 1024:g}/{size.memory / 1024:g} GB{' Spot' if size.spot else ''}"
-    arm = ", ARM" if size.architecture == "ARM64" else ""
-    return f"{Size(size.cpu, size.memory, size.storage, size.spot)}{arm}"
+    return str(size)
 
 
 def _when(seconds: float) -> str:

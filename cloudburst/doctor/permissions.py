@@ -7,13 +7,15 @@ from string import Template
 from typing import Any, NamedTuple
 
 from cloudburst.aws.access import NotAllowed, asking, code_of
-from cloudburst.aws.policies import CALLER, policy
+from cloudburst.aws.policies import CALLER, PUSHER, policy
 from cloudburst.doctor.findings import Case, Finding, open_, well, wrong
+from cloudburst.image.registry import is_in_ecr
 from cloudburst.runtime.backends.fargate.registries import parse_ecr
+from cloudburst.settings.aws import AUTO
 
 _ECS = "ecs-tasks.amazonaws.com"
-_MAY_BE_MISSING = ("Check", "Read")
-"""How statements of the caller's policy begin that runs do without."""
+_MAY_BE_MISSING = ("Check", "Read", "MakeTheRepository")
+"""How statements begin that runs do without."""
 
 
 class _Role(NamedTuple):
@@ -59,20 +61,23 @@ def roles(case: Case) -> Iterator[Finding]:
 
 
 def permissions(case: Case) -> Iterator[Finding]:
-    """Whether these credentials may do what runs ask for: IAM tells it without anything being done."""
+    """Whether these credentials may do what runs ask for, and pushing where they make the image: IAM tells it."""
     iam = case.access("iam")
     source = _principal(case.access.identity, iam)
     if source is None:
         yield well(f"{case.access.identity} may do everything")
         return
     is_well = True
-    for statement in _statements(case):
-        if refused := _refused(iam, source, statement):
-            is_well = False
-            yield wrong(
-                f"Your credentials may not {' and '.join(refused)} on {', '.join(_listed(statement['Resource']))}: "
-                "docs/iam/caller.json allows it, as the policy of cloudburst setup does."
-            )
+    one = case.settings
+    pushes = one.compute_image == AUTO and is_in_ecr(one.compute_repository)
+    for file in (CALLER, PUSHER) if pushes else (CALLER,):
+        for statement in _statements(case, file):
+            if refused := _refused(iam, source, statement):
+                is_well = False
+                yield wrong(
+                    f"Your credentials may not {' and '.join(refused)} on {', '.join(_listed(statement['Resource']))}: "
+                    f"docs/iam/{file} allows it, as a policy of cloudburst setup does."
+                )
     if is_well:
         yield well("Your credentials may do all that runs ask for, and hand the roles to machines")
 
@@ -106,16 +111,17 @@ def _principal(arn: str, iam: Any) -> str | None:
     return arn if found is None else str(found["Arn"])
 
 
-def _statements(case: Case) -> list[dict[str, Any]]:
-    """What the caller's policy has to allow, of these settings."""
+def _statements(case: Case, file: str) -> list[dict[str, Any]]:
+    """What a policy of the docs allows that runs take, of these settings."""
     one = case.settings
     image = parse_ecr(one.compute_image)
+    pushed = parse_ecr(one.compute_repository)
     names = {
         "bucket": one.storage_bucket,
         "prefix": one.storage_prefix,
         "cluster": one.compute_cluster.rpartition("/")[2],
         "log_group": one.log_group or "*",
-        "repository": one.compute_repository if image is None else image.repository,
+        "repository": next((known.repository for known in (image, pushed) if known), one.compute_repository),
         "region": one.region,
         "account": case.access.account,
         "execution_role": one.compute_execution_role,
@@ -129,7 +135,7 @@ def _statements(case: Case) -> list[dict[str, Any]]:
             return [placed(part) for part in value]
         return Template(value).safe_substitute(names).replace("//", "/")
 
-    statements: list[dict[str, Any]] = placed(policy(CALLER)["Statement"])
+    statements: list[dict[str, Any]] = placed(policy(file)["Statement"])
     return [one for one in statements if not one["Sid"].startswith(_MAY_BE_MISSING)]
 
 

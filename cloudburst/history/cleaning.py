@@ -1,12 +1,13 @@
-"""Removing what runs have left that are over or whose program is no more: never a living run, never a kept value.
+"""Removing what runs have left that are over or whose program is no more: never a living run.
 
-What is removed is found by its place in the store: records, which others could have written, name nothing that is. A
-record says whether a run is over only if it has not been rewritten for long enough, and a program that lives rewrites
-that of its run once a minute.
+A kept value goes only where that is asked for. What is removed is found by its place in the store: records, which
+others could have written, name nothing that is. A record says whether a run is over only if it has not been rewritten
+for long enough, and a program that lives rewrites that of its run once a minute.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from cloudburst.runtime.protocols import Store
 from cloudburst.runtime.terms import Terms
 
 _THREADS = 16
-_NAMED = re.compile(rb'"(runs/[^"\\]+)"')
+_NAMED = re.compile(rb'"((?:runs|values)/[^"\\]+)"')
 
 
 @dataclass(slots=True)
@@ -39,6 +40,8 @@ class Remains:
         Runs that were passed over because their program lives, or nothing tells whether it does.
     kept : int
         Objects that were passed over because they hold values that were persisted or cached.
+    receipts, values : dict
+        What says where kept values are that are old enough, and those values: their keys with their bytes.
     families : set of str
         Of task definitions that runs have used which are not old enough.
     """
@@ -47,20 +50,27 @@ class Remains:
     pools: dict[str, dict[str, int]] = field(default_factory=dict)
     living: list[str] = field(default_factory=list)
     kept: int = 0
+    receipts: dict[str, int] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict)
     families: set[str] = field(default_factory=set)
 
     @property
     def objects(self) -> int:
         """How many there are."""
-        return sum(map(len, (*self.runs.values(), *self.pools.values())))
+        return sum(map(len, self._all))
 
     @property
     def nbytes(self) -> int:
         """How much all of it takes."""
-        return sum(sum(keys.values()) for keys in (*self.runs.values(), *self.pools.values()))
+        return sum(sum(keys.values()) for keys in self._all)
+
+    @property
+    def _all(self) -> list[dict[str, int]]:
+        """In the order in which it is to go: what names a value goes before that."""
+        return [self.receipts, self.values, *self.runs.values(), *self.pools.values()]
 
 
-def remains(history: History, older_than_s: float, limit_s: float | None = None) -> Remains:
+def remains(history: History, older_than_s: float, limit_s: float | None = None, kept_s: float = math.inf) -> Remains:
     """Find what could be removed.
 
     Parameters
@@ -71,6 +81,8 @@ def remains(history: History, older_than_s: float, limit_s: float | None = None)
         For how long a run has to be over, by the store's own clock.
     limit_s : float, optional
         After how long a lease is taken for lapsed of which no record tells.
+    kept_s : float, optional
+        How long ago a value has to have been kept that is found too; by default none is.
 
     Returns
     -------
@@ -83,7 +95,7 @@ def remains(history: History, older_than_s: float, limit_s: float | None = None)
     pools = list(_pools(store))
     renewed = {pool for pool in pools if is_renewed(store, pool, limit_s)}
     is_clear = not renewed - known_pools  # else a pool lives, and which run it performs is not told
-    kept = _kept(store)
+    kept = _kept(store, kept_s, found)
     runs = dict.fromkeys([*folders(store, "runs/"), *folders(store, "journals/")])
     for run in runs:
         if run in living or (run not in over and not (is_clear and _is_old(store, run, older_than_s))):
@@ -102,7 +114,7 @@ def remains(history: History, older_than_s: float, limit_s: float | None = None)
 
 def remove(store: Store, found: Remains) -> None:
     """Remove it."""
-    for keys in (*found.runs.values(), *found.pools.values()):
+    for keys in found._all:
         store.delete(keys)
 
 
@@ -144,8 +156,11 @@ def _is_old(store: Store, run: str, older_than_s: float) -> bool:
     return _age_s(store, last) >= limit_s
 
 
-def _kept(store: Store) -> set[str]:
-    """The objects that receipts of kept values name. Which are true only their users could say: all of them count."""
+def _kept(store: Store, kept_s: float, found: Remains) -> set[str]:
+    """The objects that receipts of kept values name. Which are true only their users could say: all of them count.
+
+    Those are noted that are older, and the values that none which is younger names.
+    """
 
     def named(key: str) -> list[bytes]:
         try:
@@ -153,8 +168,25 @@ def _kept(store: Store) -> set[str]:
         except NotFound:
             return []
 
+    def is_old(key: str) -> bool:
+        return _age_s(store, [key]) >= kept_s
+
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudburst-kept") as threads:
-        return {name.decode(errors="replace") for names in threads.map(named, listed(store, "kept/")) for name in names}
+
+        def old(those: dict[str, int]) -> dict[str, int]:
+            if kept_s == math.inf:
+                return {}
+            aged = zip(those.items(), threads.map(is_old, those), strict=True)
+            return {key: nbytes for (key, nbytes), is_it in aged if is_it}
+
+        receipts = _sizes(store, "kept/")
+        found.receipts = old(receipts)
+        staying = [key for key in receipts if key not in found.receipts]
+        kept = {name.decode(errors="replace") for names in threads.map(named, staying) for name in names}
+        values = _sizes(store, layout.VALUES)
+        found.values = old({key: nbytes for key, nbytes in values.items() if key not in kept})
+    found.kept += len(values) - len(found.values)
+    return kept
 
 
 def _pools(store: Store) -> Iterable[str]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from cloudburst.errors import CodecError
+from cloudburst.resources import Size
 
 VERSION = 1
 
@@ -39,6 +40,10 @@ class SizeRecord:
     """GiB of disk, where more than every machine has was asked for."""
     spot: bool = False
     architecture: str = ""
+
+    def __str__(self) -> str:
+        arm = ", ARM" if self.architecture == "ARM64" else ""
+        return f"{Size(self.cpu, self.memory, self.storage, self.spot)}{arm}"
 
 
 @dataclass(frozen=True, slots=True)

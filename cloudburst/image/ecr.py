@@ -137,6 +137,7 @@ class Ecr:
             return ImageError(f"AWS does not take these credentials ({code}: {said}). {mend}")
         if code in _NO_ACCESS:
             return ImageError(
-                f"These credentials may not use {action} on {self.name!r}: allow it (docs/image.md lists all). {said}"
+                f"These credentials may not use {action} on {self.name!r}: allow it (all that is needed is in "
+                f"docs/iam/pusher.json). {said}"
             )
         return ImageError(f"ECR could not carry out {action} on {self.name!r} ({code}: {said}).")

@@ -77,6 +77,17 @@ def _digest_of(described: Any) -> str:
     return ""
 
 
+def is_in_ecr(repository: str) -> bool:
+    """Whether a repository is named in ECR: by its address there, or by a name without a host.
+
+    >>> is_in_ecr("team/worker"), is_in_ecr("ghcr.io/team/worker")
+    (True, False)
+    """
+    host, slash, _ = repository.partition("/")
+    is_address = slash and ("." in host or ":" in host or host == "localhost")
+    return not is_address or parse_ecr(repository) is not None
+
+
 def registry_of(repository: str, region: str | None, endpoint_url: str | None, engine: Engine | None) -> Registry:
     """The repository that a name or an address means.
 
@@ -96,8 +107,7 @@ def registry_of(repository: str, region: str | None, endpoint_url: str | None, e
     """
     if (known := parse_ecr(repository)) is not None:
         return Ecr(known.repository, known.region, endpoint_url, known.account)
-    host, slash, _ = repository.partition("/")
-    if not (slash and ("." in host or ":" in host or host == "localhost")):
+    if is_in_ecr(repository):
         return Ecr(repository, region, endpoint_url)
     if engine is None:
         raise ImageError(

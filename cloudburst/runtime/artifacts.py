@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, KeysView, Sequence, ValuesView
 
-from cloudburst.errors import ArgumentError, Tampered
+from cloudburst.errors import ArgumentError, NotFound, Tampered
 from cloudburst.runtime import codecs
 from cloudburst.runtime.codecs.ranged import NotAsWritten, RangeReader
+from cloudburst.runtime.layout import VALUES
 from cloudburst.runtime.protocols import Buffer, Store
 from cloudburst.runtime.task import Artifact
 
@@ -138,11 +139,25 @@ def read(artifact: Artifact, store: Store, columns: Sequence[str] | None = None)
     CodecError
         If it cannot be read.
     """
-    codec, body, nbytes, checksum, groups = artifact
+    codec, body, _, _, groups = artifact
     if isinstance(body, tuple):
         return [read(part, store) for part in body]
     if isinstance(body, bytes):
         return codecs.decode(codec, memoryview(body), columns, groups)
+    try:
+        return _stored(artifact, body, store, columns)
+    except NotFound as error:
+        if not body.startswith(VALUES):
+            raise
+        raise NotFound(
+            f"{str(error).rstrip('.')}: it was kept by persist() or a cached stage, and has been removed since. "
+            "persist() it again; a cached stage that is called anew works it out."
+        ) from error
+
+
+def _stored(artifact: Artifact, body: str, store: Store, columns: Sequence[str] | None) -> object:
+    """What lies under a key."""
+    codec, _, nbytes, checksum, groups = artifact
     if (columns is not None or groups is not None) and (told := trailer_told(artifact)):
         try:
             return codecs.decode_part(codec, RangeReader(store, body, nbytes), columns, groups, told)

@@ -29,6 +29,11 @@ Files of the user's machine that workers read lie beside the runs, and are there
 
     sources/<3 digits>/<SHA-256 of what is in it>/<name>
 
+So do values that later programs are to find, which outlive the runs that made them, and what says where each is::
+
+    values/<3 digits>/<SHA-256 of what is in it>
+    kept/<user>/<digest of the expression>
+
 The digits spread runs over a shared store's partitions. Names are there for people; numbers keep the keys apart.
 """
 
@@ -39,6 +44,9 @@ from pathlib import Path
 
 from cloudburst.keys import digest
 from cloudburst.runtime.task import WHOLE, TaskId
+
+VALUES = "values/"
+"""What the keys of values begin with that outlive their runs."""
 
 _LONGEST = 60
 _FAR_S = 9_999_999_999
@@ -104,6 +112,15 @@ def source_key(content: str, name: str) -> str:
     'sources/ab1/ab12f/year=2024/a.parquet'
     """
     return f"sources/{content[:3]}/{content}/{name}"
+
+
+def value_key(content: str) -> str:
+    """The key of a value that outlives its run, by the SHA-256 of what is in it.
+
+    >>> value_key("ab12f")
+    'values/ab1/ab12f'
+    """
+    return f"{VALUES}{content[:3]}/{content}"
 
 
 def journal_prefix(prefix: str) -> str:

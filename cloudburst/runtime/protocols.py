@@ -37,6 +37,13 @@ class Store(Protocol):
         """Write the concatenation of parts, whole or not at all. False only if ``if_absent`` and the key is taken."""
         ...
 
+    def copy(self, key: str, to: str) -> None:
+        """Have the object lie under another key too, over what may be there; nobody reads it for that.
+
+        Raises ``NotFound``.
+        """
+        ...
+
     def size(self, key: str) -> int:
         """Bytes of the object. Raises ``NotFound``."""
         ...

@@ -88,11 +88,12 @@ class Account:
         return was_there
 
     def network(self) -> tuple[list[str], str]:
-        """Make a VPC with two public subnets and a security group; their ids."""
+        """Make a VPC with public subnets in two zones of the region and a security group; their ids."""
         vpc = self.ec2.create_vpc("10.0.0.0/16")
+        zones = [zone.name for zone in self.ec2.describe_availability_zones() if zone.state == "available"][:2]
         subnets = [
-            self.ec2.create_subnet(vpc.id, f"10.0.{number}.0/24", availability_zone=f"{self.region}{zone}").id
-            for number, zone in enumerate("ab")
+            self.ec2.create_subnet(vpc.id, f"10.0.{number}.0/24", availability_zone=zone).id
+            for number, zone in enumerate(zones)
         ]
         self._open(vpc.id)
         group = self.ec2.create_security_group("cloudburst", "workers", vpc_id=vpc.id)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from cloudburst.testing.account import ID, Account
 from cloudburst.testing.operations import Request
@@ -15,6 +16,8 @@ _OF_OBJECTS = {
     "HeadObject": "GetObject",
     "CreateMultipartUpload": "PutObject",
     "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
+    "CopyObject": "PutObject",
     "CompleteMultipartUpload": "PutObject",
     "ListParts": "ListMultipartUploadParts",
 }
@@ -47,12 +50,12 @@ def _s3(request: Request, account: Account) -> list[Need]:
         return [Need(f"s3:{_OF_BUCKETS.get(operation, operation)}", (arn if bucket else "*",), context)]
     needed = [Need(f"s3:{_OF_OBJECTS.get(operation, operation)}", (f"{arn}/{key}",))]
     if operation in {"GetObject", "HeadObject"}:
-        there = bucket in account.s3.buckets and account.s3.buckets[bucket].keys.get(key)
-        if not there:  # AWS tells that a key is missing only to those who may list
-            needed.append(Need("s3:ListBucket", (arn,)))
-        elif there.encryption == "aws:kms":
-            needed.append(Need("kms:Decrypt", (_kms_arn(account, there.kms_key_id or ""),)))
-    if operation in {"PutObject", "CreateMultipartUpload"}:
+        needed += _reading(account, bucket, key)
+    if operation in {"CopyObject", "UploadPartCopy"}:
+        source = unquote(request.environ["HTTP_X_AMZ_COPY_SOURCE"]).lstrip("/").partition("?")[0]
+        of, _, copied = source.partition("/")
+        needed += [Need("s3:GetObject", (f"arn:aws:s3:::{of}/{copied}",)), *_reading(account, of, copied)]
+    if operation in {"PutObject", "CopyObject", "CreateMultipartUpload"}:
         encryption = request.environ.get("HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION")
         if encryption == "aws:kms":
             key_id = request.environ.get("HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION_AWS_KMS_KEY_ID", "")
@@ -74,6 +77,14 @@ def policies_of(account: Account, name: str, *, is_role: bool) -> list[Any]:
         if version.is_default
     ]
     return own + attached
+
+
+def _reading(account: Account, bucket: str, key: str) -> list[Need]:
+    """What it takes besides to read an object."""
+    there = bucket in account.s3.buckets and account.s3.buckets[bucket].keys.get(key)
+    if not there:  # AWS tells that a key is missing only to those who may list
+        return [Need("s3:ListBucket", (f"arn:aws:s3:::{bucket}",))]
+    return [Need("kms:Decrypt", (_kms_arn(account, there.kms_key_id or ""),))] if there.encryption == "aws:kms" else []
 
 
 def deleted_keys(body: bytes) -> list[str]:

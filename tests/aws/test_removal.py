@@ -30,7 +30,7 @@ def test_nothing_is_left():
         assert len(inventory()) == 9
         removal = plan_removal(setup_of())
         assert len(inventory()) == 9
-        assert len(removal.lines) == 9
+        assert len(removal.lines) == 10
         remove(setup_of(), removal, lambda event: None)
         assert inventory() == {}
         assert plan_removal(setup_of()).is_nothing
@@ -98,7 +98,7 @@ def test_images_go_with_the_repository_and_it_is_said():
         assert inventory() == {}
 
 
-def test_the_policy_is_taken_from_those_who_have_it():
+def test_the_policies_are_taken_from_those_who_have_them():
     with opened():
         setup = made()
         iam = boto3.client("iam")
@@ -106,8 +106,10 @@ def test_the_policy_is_taken_from_those_who_have_it():
         iam.create_group(GroupName="scientists")
         iam.attach_user_policy(UserName="alice", PolicyArn=setup.caller_policy)
         iam.attach_group_policy(GroupName="scientists", PolicyArn=setup.caller_policy)
+        iam.attach_group_policy(GroupName="scientists", PolicyArn=setup.pusher_policy)
         lines = removed().lines
         assert "policy cloudburst-us-east-1-caller, which is taken from user alice, group scientists" in lines
+        assert "policy cloudburst-us-east-1-pusher, which is taken from group scientists" in lines
         assert inventory() == {}
 
 
@@ -157,6 +159,7 @@ def test_what_somebody_has_deleted_by_hand_is_not_missed():
         boto3.client("ecs").delete_cluster(cluster="cloudburst")
         boto3.client("ecr").delete_repository(repositoryName="cloudburst")
         boto3.client("iam").delete_policy(PolicyArn=setup.caller_policy)
+        boto3.client("iam").delete_policy(PolicyArn=setup.pusher_policy)
         boto3.client("logs").delete_log_group(logGroupName="/cloudburst/cloudburst")
         boto3.client("s3").delete_bucket(Bucket=BUCKET)
         removed()

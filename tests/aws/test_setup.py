@@ -20,7 +20,7 @@ EVERYTHING = {
     "repositories": ["cloudburst"],
     "log groups": ["/cloudburst/cloudburst"],
     "roles": ["cloudburst-us-east-1-execution", "cloudburst-us-east-1-task"],
-    "policies": ["cloudburst-us-east-1-caller"],
+    "policies": ["cloudburst-us-east-1-caller", "cloudburst-us-east-1-pusher"],
     "stacks": ["cloudburst"],
 }
 
@@ -33,7 +33,7 @@ def test_nothing_is_made_before_it_is_carried_out():
     with opened():
         setup = setup_of()
         proposal = setup.propose(Wishes())
-        assert [sign for sign, _, _ in proposal.lines] == ["+"] * 9
+        assert [sign for sign, _, _ in proposal.lines] == ["+"] * 10
         assert {kind for kind in inventory() if kind != "stacks"} == set()
         setup.withdraw(proposal)
         assert inventory() == {}
@@ -93,6 +93,7 @@ def test_the_settings_name_what_is_there():
         }
         assert len(found["compute_subnets"]) == 5
         assert setup.caller_policy == "arn:aws:iam::123456789012:policy/cloudburst-us-east-1-caller"
+        assert setup.pusher_policy == "arn:aws:iam::123456789012:policy/cloudburst-us-east-1-pusher"
 
 
 def test_a_second_time_there_is_nothing_to_change():

@@ -7,7 +7,7 @@ import pytest
 from cfnlint.api import ManualArgs, lint
 
 from cloudburst.aws import template as template_module
-from cloudburst.aws.policies import CALLER, EXECUTION, TASK, policy
+from cloudburst.aws.policies import CALLER, EXECUTION, PUSHER, TASK, policy
 from cloudburst.aws.template import DAYS, LOG_DAYS, PREFIX, placed, template, template_text
 from cloudburst.runtime import layout
 
@@ -72,7 +72,9 @@ def test_nothing_comes_in(resources):
 
 
 def test_what_is_allowed_is_what_the_docs_have(resources):
-    assert resources["CallerPolicy"]["Properties"]["PolicyDocument"] == placed(policy(CALLER))
+    for name, file in (("CallerPolicy", CALLER), ("PusherPolicy", PUSHER)):
+        assert resources[name]["Properties"]["PolicyDocument"] == placed(policy(file))
+        assert policy(file) == json.loads((ROOT / "docs/iam" / file).read_text(encoding="utf-8"))
     for name, file in (("TaskRole", TASK), ("ExecutionRole", EXECUTION)):
         [own] = resources[name]["Properties"]["Policies"]
         assert own["PolicyDocument"] == placed(policy(file))
@@ -93,7 +95,7 @@ def test_a_policy_keeps_everything_but_the_places():
     assert {**after, "Resource": ""} == {**before, "Resource": ""}
 
 
-@pytest.mark.parametrize("file", [CALLER, TASK, EXECUTION])
+@pytest.mark.parametrize("file", [CALLER, PUSHER, TASK, EXECUTION])
 def test_no_place_of_a_policy_is_left_open(file):
     known = set(template()["Resources"]) | {"Bucket", "ExecutionRole.Arn", "TaskRole.Arn"}
     left = [

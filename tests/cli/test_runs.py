@@ -67,10 +67,10 @@ def refusal(capsys, *argv):
 def test_it_says_what_there_is_in_the_order_in_which_it_is_used(capsys):
     out = printed(capsys)
     listed = out.partition("Commands:\n")[2].partition("\n\n")[0]
-    assert [line.split()[0] for line in listed.splitlines()] == ["list", "show", "logs", "stop", "clean"]
+    assert [line.split()[0] for line in listed.splitlines()] == ["list", "show", "open", "logs", "stop", "clean"]
 
 
-@pytest.mark.parametrize("name", ["list", "show", "logs", "stop", "clean"])
+@pytest.mark.parametrize("name", ["list", "show", "open", "logs", "stop", "clean"])
 def test_each_command_has_examples(capsys, name):
     assert f"cloudburst runs {name}" in printed(capsys, name, "--help").partition("Examples:")[2]
 
@@ -233,6 +233,56 @@ def test_a_run_that_goes_on_and_one_whose_program_was_killed(capsys, store):
     assert "daily: running for" in printed(capsys, "show", "6a2")
 
 
+# ---------------------------------------------------------------- open
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A browser that notes what it was to show."""
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {shlex.quote(str(tmp_path / "shown"))}\n')
+    program.chmod(0o700)
+    return program
+
+
+def test_a_page_is_written_and_opened(store, browser, tmp_path):
+    put(store, told("6a2-old-01", begun_s=BEGUN_S - 100))
+    put(store, told(stages=[stage("<script>fit")]))
+    out = rendered(200, "open", "last", BROWSER=f"{browser} %s", TMPDIR=str(tmp_path))
+    [shown] = (tmp_path / "shown").read_text().splitlines()
+    [path] = tmp_path.glob("cloudburst-6a2-daily-1f3b5d7e-*.html")
+    assert out == f"The report is in {path}.\n"
+    assert shown == path.as_uri()
+    assert path.stat().st_mode & 0o077 == 0
+    page = path.read_text(encoding="utf-8")
+    assert "<h1>daily " in page
+    assert "&lt;script&gt;fit" in page
+
+
+@pytest.mark.parametrize("found", ["none", "one that fails"])
+def test_without_a_browser_it_says_where_the_page_is(store, tmp_path, found):
+    put(store, told())
+    given = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": "" if found == "none" else "/bin/false %s"}
+    if found != "none":
+        given["PATH"] = str(tmp_path)  # no other browser
+    out = rendered(200, "open", "6a2", TMPDIR=str(tmp_path), **given)
+    [path] = tmp_path.glob("cloudburst-*.html")
+    assert out == f"No browser can be opened here. The report is in {path}.\n"
+
+
+def test_a_page_is_written_to_a_file_and_nothing_is_opened(capsys, store, browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    put(store, told(state="failed", machines=[MachineRecord(SizeRecord(1024, 2048), [75.0])], region="us-east-1"))
+    path = tmp_path / "report.html"
+    assert printed(capsys, "open", "6a2", "--out", str(path)) == f"The report is in {path}.\n"
+    page = path.read_text(encoding="utf-8")
+    assert "failed after 1 min 15 s" in page
+    assert "at list price" in page
+    assert not (tmp_path / "shown").exists()
+    assert "cannot be written" in refusal(capsys, "open", "6a2", "--out", str(tmp_path / "missing" / "report.html"))
+    assert "There is no run" in refusal(capsys, "open", "nobody", "--out", str(path))
+
+
 def test_a_run_that_is_not_there_is_told_the_nearest(capsys, store):
     put(store, told())
     assert "Did you mean 6a2-daily-1f3b5d7e?" in refusal(capsys, "show", "daly")
@@ -314,15 +364,18 @@ def test_what_may_go_on_is_told(capsys, store):
 
 
 @pytest.mark.parametrize("age", ["", "7 fortnights", "-1d", "d", "1e3d"])
-def test_an_age_that_cannot_be_is_named(capsys, store, age):
-    assert "such as 7d" in refusal(capsys, "clean", "--older-than", age)
+@pytest.mark.parametrize("option", ["--older-than", "--kept"])
+def test_an_age_that_cannot_be_is_named(capsys, store, age, option):
+    told = refusal(capsys, "clean", option, age)
+    assert option in told
+    assert "such as 7d" in told
 
 
 def test_ages_are_read():
     ages = ("90s", "2m", "1.5h", "7", "7d", "1 w")
-    assert [runs._seconds(age) for age in ages] == [90, 120, 5400, 604800, 604800, 604800]
-    with pytest.raises(UsageError):
-        runs._seconds("soon")
+    assert [runs._seconds(age, "--kept") for age in ages] == [90, 120, 5400, 604800, 604800, 604800]
+    with pytest.raises(UsageError, match="--kept 'soon' cannot be"):
+        runs._seconds("soon", "--kept")
 
 
 def test_credentials_that_may_not_list_task_definitions_clean_the_rest(capsys, store, monkeypatch):

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 import cloudburst as cb
 from cloudburst.cli import main
 from cloudburst.cli.setup import command
+from cloudburst.errors import ImageError
+from cloudburst.image.ecr import Ecr
 from cloudburst.settings.tables import profile_table, profiles_path, write_profile
 from tests.aws.accounts import inventory, made, opened
 
@@ -60,6 +62,20 @@ def test_from_an_empty_account_to_a_pipeline_and_back(capsys, monkeypatch):
         assert "Removed, and the profile default with it." in said(capsys, "--remove", "--yes")
         assert inventory() == {}
         assert tomllib.loads(profiles_path().read_text()).get("profiles", {}) == {}
+
+
+def test_the_policy_of_the_stack_for_those_who_push_is_about_its_repository(capsys):
+    with opened(iam=True) as aws:
+        assert "policy/cloudburst-us-east-1-pusher" in said(capsys, "--yes")
+        iam = boto3.client("iam")
+        policy = "arn:aws:iam::123456789012:policy/cloudburst-us-east-1-pusher"
+        iam.attach_user_policy(UserName="caller", PolicyArn=policy)
+        iam.delete_user_policy(UserName="caller", PolicyName="allowed")
+        ecr = Ecr("cloudburst", "us-east-1", aws.settings["endpoint_url"])
+        assert ecr.uri() == ecr.make() == "123456789012.dkr.ecr.us-east-1.amazonaws.com/cloudburst"
+        assert ecr.digest("none") is None
+        with pytest.raises(ImageError, match="may not use ecr:DescribeRepositories on 'another'"):
+            Ecr("another", "us-east-1", aws.settings["endpoint_url"]).uri()
 
 
 def test_the_least_permissions_of_the_stack_suffice_for_a_pipeline(capsys):
@@ -132,14 +148,14 @@ def test_as_json_the_outcome_is_for_programs(capsys):
         out, err = capsys.readouterr()
         told = json.loads(out)
         assert "S3 bucket" in err
-        assert len(told["changes"]) == 9
+        assert len(told["changes"]) == 10
         assert told["settings"]["compute_cluster"] == "cloudburst"
         assert told["profile"] == "default"
         assert main(["setup", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["changes"] == []
         assert main(["setup", "--remove", "--json", "--yes"]) == 0
         told = json.loads(capsys.readouterr().out)
-        assert (len(told["removed"]), told["stays"], told["profile"]) == (8, [], "default")
+        assert (len(told["removed"]), told["stays"], told["profile"]) == (9, [], "default")
 
 
 def test_what_a_failed_attempt_left_is_told_deleted_and_made_anew(capsys):

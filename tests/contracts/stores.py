@@ -98,6 +98,38 @@ class StoreContract:
             with pytest.raises(NotFound, match="a/c"):
                 ask("a/c")
 
+    @pytest.mark.parametrize("size", [0, 5, 2 * MIB])
+    def test_a_copy_is_an_object_of_its_own(self, store: Store, size: int) -> None:
+        store.put("a/0", [b"x" * size])
+        store.copy("a/0", "b/c/0")
+        assert store.list("") == ["a/0", "b/c/0"]
+        store.get("b/c/0")[:] = b"?" * size
+        store.put("a/0", [b"another"])
+        assert store.get("b/c/0") == b"x" * size
+        store.delete(["a/0"])
+        assert (store.size("b/c/0"), bytes(store.get("b/c/0", [(0, size)]) if size else b"")) == (size, b"x" * size)
+
+    @pytest.mark.parametrize("sizes", [(1, 2), (1, 2 * MIB), (2 * MIB, 1), (2 * MIB, 3 * MIB)])
+    def test_a_copy_goes_over_what_was_there(self, store: Store, sizes: tuple[int, int]) -> None:
+        before, after = sizes
+        store.put("b", [b"x" * before])
+        assert store.size("b") == before
+        store.put("a", [b"y" * after])
+        store.copy("a", "b")
+        store.copy("a", "b")
+        assert store.get("b") == store.get("a") == b"y" * after
+        assert store.list("") == ["a", "b"]
+
+    def test_copies_only_what_is_there(self, store: Store) -> None:
+        with pytest.raises(NotFound, match="a/c"):
+            store.copy("a/c", "b")
+        assert store.list("") == []
+        store.put("a", [b"1"])
+        for key, to in (("../a", "b"), ("a", "b/")):
+            with pytest.raises(StoreError, match="is no key"):
+                store.copy(key, to)
+        assert store.list("") == ["a"]
+
     @pytest.mark.parametrize("size", [1, 2 * MIB])
     def test_tells_how_long_ago_it_was_written(self, store: Store, size: int) -> None:
         store.put("a", [b"x" * size])

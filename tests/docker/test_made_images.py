@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 import cloudburst as cb
+from cloudburst.aws.policies import PUSHER, policy
 from cloudburst.cli import main
 from cloudburst.errors import ImageError
 from cloudburst.runtime.backends.engine import EngineRefused
@@ -78,6 +79,15 @@ def test_a_project_is_built_and_pushed_then_left_alone_and_an_edit_is_one_small_
     code = "import addressed, mine, neighbour, os, private; print(mine.VERSION, neighbour.NAME, private.ANSWER)"
     assert printed(edited["name"], code) == "2 neighbour 42"
     assert printed(edited["name"], "import os; print(os.getuid(), os.getcwd())") == "1000 /srv/cloudburst"
+
+
+def test_the_policy_for_those_who_push_suffices_for_all_of_it(base, project, repository, capsys):
+    allowed = json.loads(json.dumps(policy(PUSHER)).replace("${repository}", repository))
+    with FakeAWS(registry=registry_as_ecr(), iam=True, caller_policy=allowed):
+        first, _ = made(capsys, str(project), "--repository", repository, "--base", base)
+        again, _ = made(capsys, str(project), "--repository", repository, "--base", base)
+    assert (first["was_pushed"], again["was_pushed"]) == (True, False)
+    assert again["name"] == first["name"]
 
 
 def test_another_registry_takes_it_too(base, project, repository, tmp_path, capsys):

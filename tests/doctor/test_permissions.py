@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from cloudburst.aws.policies import CALLER, policy
+from cloudburst.aws.policies import CALLER, PUSHER, policy
 from cloudburst.doctor import permissions
 from cloudburst.doctor.examination import CHECKS, examine
 from cloudburst.testing import FakeAWS
@@ -83,6 +83,21 @@ def test_what_may_not_be_done_is_named(statement, action):
         mark, said = only(permissions.permissions, case_of(aws))
         assert mark == "wrong"
         assert said.startswith(f"Your credentials may not {action}")
+
+
+def test_who_makes_the_image_has_to_be_allowed_to_push_it():
+    with enforced() as aws:
+        found = seen(permissions.permissions, case_of(aws, compute_image="auto"))
+        assert {mark for mark, _ in found} == {"wrong"}
+        assert "ecr:PutImage" in "".join(said for _, said in found)
+        assert all("docs/iam/pusher.json allows it" in said for _, said in found)
+        elsewhere = case_of(aws, compute_image="auto", compute_repository="ghcr.io/team/worker")
+        assert only(permissions.permissions, elsewhere)[0] == "well"
+    both = {**policy(CALLER), "Statement": [*policy(CALLER)["Statement"], *policy(PUSHER)["Statement"]]}
+    with FakeAWS(time_scale=0.01, iam=True, caller_policy=both) as aws:
+        repository = aws.settings["compute_image"].partition(":")[0]
+        auto = case_of(aws, compute_image="auto", compute_repository=repository)
+        assert only(permissions.permissions, auto)[0] == "well"
 
 
 def test_what_may_not_be_asked_is_left_open():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from cloudburst.errors import StoreError
 from cloudburst.history.book import History
 from cloudburst.history.cleaning import remains, remove
 from cloudburst.history.listing import folders, listed
 from cloudburst.runtime import layout
 from cloudburst.runtime.lease import lease_key
 from tests.history.told import OTHER, POOL, USER, Ages, put, renew, told
+from tests.runtime.outages import Outages
 
 DAY_S = 86400.0
 RUN = "6a2-daily-1f3b5d7e"
@@ -31,8 +35,16 @@ def left(store, run=RUN):
         store.put(key, [data])
 
 
-def found(store, older_than_s=0.0):
-    return remains(History(store), older_than_s)
+def found(store, older_than_s=0.0, kept_s=math.inf):
+    return remains(History(store), older_than_s, kept_s=kept_s)
+
+
+def keep(store, digest, *values, user=USER):
+    """A receipt, and the values that it names."""
+    parts = ", ".join(f'{{"key": "{value}", "nbytes": 5}}' for value in values)
+    store.put(f"kept/{user}/{digest}", [b'{"v": 1, "mac": ""}\n{"artifact": {"parts": [%s]}}' % parts.encode()])
+    for value in values:
+        store.put(value, [b"value"])
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled", "lost"])
@@ -65,6 +77,52 @@ def test_kept_values_stay_whoevers_they_are(store):
     assert there.kept == 1
     remove(store, there)
     assert bytes(store.get(f"runs/{RUN}/a/fit-1-1/0")) == b"value"
+
+
+def test_kept_values_go_only_if_that_is_asked_for(store):
+    keep(store, "ab", "values/1ab/1ab")
+    store.ages.update(dict.fromkeys((f"kept/{USER}/ab", "values/1ab/1ab"), 1000 * DAY_S))
+    assert (found(store).objects, found(store).kept) == (0, 1)
+    there = found(store, kept_s=90 * DAY_S)
+    assert (list(there.receipts), list(there.values), there.kept) == ([f"kept/{USER}/ab"], ["values/1ab/1ab"], 0)
+    assert there.objects == 2
+    remove(store, there)
+    assert store.list("") == []
+
+
+def test_a_value_stays_as_long_as_a_younger_receipt_names_it(store):
+    keep(store, "ab", "values/1ab/1ab", "values/2cd/2cd")
+    keep(store, "cd", "values/2cd/2cd", user=OTHER)
+    store.ages |= dict.fromkeys((f"kept/{USER}/ab", "values/1ab/1ab", "values/2cd/2cd"), 100 * DAY_S)
+    there = found(store, kept_s=90 * DAY_S)
+    assert (list(there.receipts), list(there.values)) == ([f"kept/{USER}/ab"], ["values/1ab/1ab"])
+
+
+def test_a_young_value_stays_whose_receipt_is_about_to_be_written(store):
+    store.put("values/1ab/1ab", [b"value"])
+    assert found(store, kept_s=DAY_S).objects == 0
+    store.ages["values/1ab/1ab"] = 2 * DAY_S  # its program was killed between the two
+    assert list(found(store, kept_s=DAY_S).values) == ["values/1ab/1ab"]
+
+
+def test_what_names_a_value_goes_before_it(store):
+    keep(store, "ab", "values/1ab/1ab")
+    outage = Outages(store)
+    there = found(outage, kept_s=0.0)
+    outage.refuse = lambda method, key: StoreError("S3 cannot be reached") if outage.calls["delete"] > 1 else None
+    with pytest.raises(StoreError):
+        remove(outage, there)
+    assert store.list("") == ["values/1ab/1ab"]
+
+
+def test_what_lies_with_a_run_goes_once_nothing_young_names_it(store):
+    """As values were kept before they had a place of their own."""
+    left(store)
+    put(store, told(state="failed"))
+    keep(store, "ab", f"runs/{RUN}/a/fit-1-1/0")
+    assert f"runs/{RUN}/a/fit-1-1/0" not in found(store, kept_s=90 * DAY_S).runs[RUN]
+    store.ages[f"kept/{USER}/ab"] = 100 * DAY_S
+    assert f"runs/{RUN}/a/fit-1-1/0" in found(store, kept_s=90 * DAY_S).runs[RUN]
 
 
 def test_a_run_that_goes_on_is_left_alone_with_its_pool(store):

@@ -16,8 +16,8 @@ BEGUN_S = 1_700_000_000.0
 class Ages(MemoryStore):
     """A store whose objects are as old as one says, in seconds."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, shared: bool = False) -> None:
+        super().__init__(shared=shared)
         self.ages: dict[str, float] = {}
 
     def age_s(self, key: str) -> float:

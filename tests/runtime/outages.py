@@ -48,6 +48,10 @@ class Outages:
         self._ask("put", key)
         return self.inner.put(key, parts, if_absent=if_absent)
 
+    def copy(self, key: str, to: str) -> None:
+        self._ask("copy", key)
+        self.inner.copy(key, to)
+
     def size(self, key: str) -> int:
         self._ask("size", key)
         return self.inner.size(key)

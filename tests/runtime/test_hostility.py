@@ -177,9 +177,9 @@ def test_a_planted_lease_or_pool(backend, store, pool, malice, touched, what):
 def test_a_planted_receipt(store, malice, touched):
     kept = Kept(store, durable=True, user="u1", secret=SECRET)
     value = artifacts.write([object, b"x" * 100_000], store, "runs/a/0")
-    kept.add(b"digest", value, lasting=True)
+    lasting = kept.keep({b"digest": value})
     again = Kept(store, durable=True, user="u1", secret=SECRET)
-    assert again.among([], [b"digest"]) == {b"digest": value}
+    assert again.among([], [b"digest"]) == lasting
     [key] = store.list("kept/")
     overwrite(store, key, malice)
     with pytest.raises(Tampered):

@@ -29,6 +29,29 @@ def test_settings_are_what_init_aws_takes():
         assert {"storage_bucket", "compute_cluster", "compute_image", "endpoint_url", "log_group"} <= set(aws.settings)
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "ap-northeast-1", "eu-west-1", "sa-east-1", "us-west-1"])
+def test_the_network_lies_in_two_zones_that_the_region_has(region):
+    with FakeAWS(region=region) as aws:
+        ec2 = boto3.client("ec2", region_name=region)
+        known = {one["ZoneName"] for one in ec2.describe_availability_zones()["AvailabilityZones"]}
+        subnets = ec2.describe_subnets(SubnetIds=aws.settings["compute_subnets"])["Subnets"]
+        zones = {one["AvailabilityZone"] for one in subnets}
+        assert len(zones) == 2
+        assert zones <= known
+        assert aws.settings["region"] == region
+
+
+def test_a_pipeline_runs_in_a_region_without_a_zone_b():
+    with FakeAWS(region="ap-northeast-1", time_scale=0.01) as aws:
+        cb.init_aws(**aws.settings)
+        try:
+            assert cb.stage(cpu=256, memory=512)(len)([1, 2]).compute() == 2
+        finally:
+            cb.init_local()
+        [task] = aws.tasks()
+        assert ":ap-northeast-1:" in task.arn
+
+
 def test_everything_that_the_settings_name_is_there():
     with FakeAWS() as aws:
         settings = aws.settings

@@ -111,6 +111,12 @@ class CachedStore:
                     file.close(path if is_written else None)
         return is_written
 
+    def copy(self, key: str, to: str) -> None:
+        """Have the object lie under another key too, in S3 alone."""
+        with _disk(f"copy {key} to {to}"):
+            self._path(checked(to)).unlink(missing_ok=True)  # what was there before
+            self._store.copy(key, to)
+
     def size(self, key: str) -> int:
         """Bytes of the object."""
         with suppress(FileNotFoundError):

@@ -63,6 +63,11 @@ class MemoryStore:
         self._written_s[key] = monotonic()
         return True
 
+    def copy(self, key: str, to: str) -> None:
+        """Have the object lie under another key too."""
+        checked(to)
+        self.put(to, [self._object(key)])
+
     def size(self, key: str) -> int:
         """Bytes of the object."""
         return len(self._object(key))

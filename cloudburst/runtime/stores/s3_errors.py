@@ -10,19 +10,23 @@ from cloudburst.errors import AccessDenied, NotFound, StoreError
 PERMISSIONS = {
     "read": "s3:GetObject",
     "write": "s3:PutObject",
+    "copy": "s3:GetObject or s3:PutObject",
     "list": "s3:ListBucket",
     "delete": "s3:DeleteObject",
 }
 """By what is done: what a policy has to allow for it."""
 
-_KMS_PERMISSIONS = {"read": "kms:Decrypt", "write": "kms:GenerateDataKey and kms:Decrypt"}
+_KMS_PERMISSIONS = {
+    "read": "kms:Decrypt",
+    **dict.fromkeys(("write", "copy"), "kms:GenerateDataKey and kms:Decrypt"),
+}
 
 
 class Doing(NamedTuple):
     """What was asked of S3."""
 
     verb: str
-    """``read``, ``write``, ``list`` or ``delete``."""
+    """``read``, ``write``, ``copy``, ``list`` or ``delete``."""
     key: str
     """The whole key in the bucket, or the prefix that is listed."""
     bucket: str

@@ -26,6 +26,12 @@ ONE_REQUEST = 16 << 20
 PUT_PART = 8 << 20
 """Bytes of a part; each is copied once while it is under way."""
 
+ONE_COPY = 1 << 30
+"""Bytes up to which an object is copied by one request; S3 takes 5 GiB, in the time of more than one."""
+
+COPY_PART = 256 << 20
+"""Bytes of a part of what is copied."""
+
 _MOST_PARTS = 10_000
 _CHUNK = 1 << 20
 _TRIES = 5
@@ -135,11 +141,46 @@ def upload(
     """Write an object of more than one part, all or nothing."""
     nbytes = sum(map(len, parts))
     size = max(PUT_PART, -(-nbytes // _MOST_PARTS))
+
+    def calls(begun: Mapping[str, Any]) -> list[Callable[[], dict[str, Any]]]:
+        put = partial(_put_part, client, begun)
+        return [partial(put, number, slices) for number, slices in enumerate(sliced(parts, size), 1)]
+
+    _in_parts(client, pool, where, encryption, calls)
+
+
+def copy(
+    client: Any,
+    pool: ThreadPoolExecutor,
+    source: Mapping[str, Any],
+    target: Mapping[str, Any],
+    nbytes: int,
+    encryption: Mapping[str, Any],
+) -> None:
+    """Have S3 copy an object of so many bytes: by one request up to 1 GiB, in parts beyond."""
+    if nbytes <= ONE_COPY:
+        client.copy_object(**target, CopySource=dict(source), **encryption)
+        return
+
+    def calls(begun: Mapping[str, Any]) -> list[Callable[[], dict[str, Any]]]:
+        ask = partial(_copy_part, client, begun, dict(source))
+        size = max(COPY_PART, -(-nbytes // _MOST_PARTS))
+        return [partial(ask, number, piece) for number, piece in enumerate(pieces(0, nbytes, size), 1)]
+
+    _in_parts(client, pool, target, encryption, calls)
+
+
+def _in_parts(
+    client: Any,
+    pool: ThreadPoolExecutor,
+    where: Mapping[str, Any],
+    encryption: Mapping[str, Any],
+    calls: Callable[[Mapping[str, Any]], Sequence[Callable[[], dict[str, Any]]]],
+) -> None:
+    """Make an object of the parts that the calls make, all or nothing."""
     begun = {**where, "UploadId": client.create_multipart_upload(**where, **encryption)["UploadId"]}
     try:
-        put = partial(_put_part, client, begun)
-        calls = [partial(put, number, slices) for number, slices in enumerate(sliced(parts, size), 1)]
-        client.complete_multipart_upload(**begun, MultipartUpload={"Parts": at_once(pool, calls)})
+        client.complete_multipart_upload(**begun, MultipartUpload={"Parts": at_once(pool, calls(begun))})
     except BaseException as error:
         try:
             client.abort_multipart_upload(**begun)
@@ -186,6 +227,14 @@ def at_once(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], _T]]) -> list
 def _put_part(client: Any, begun: Mapping[str, Any], number: int, slices: list[memoryview]) -> dict[str, Any]:
     answer = client.upload_part(**begun, PartNumber=number, Body=b"".join(slices))
     return {"PartNumber": number, "ETag": answer["ETag"]}
+
+
+def _copy_part(
+    client: Any, begun: Mapping[str, Any], source: dict[str, Any], number: int, piece: Range
+) -> dict[str, Any]:
+    span = f"bytes={piece[0]}-{piece[1] - 1}"
+    answer = client.upload_part_copy(**begun, PartNumber=number, CopySource=source, CopySourceRange=span)
+    return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
 
 
 def _fetch(

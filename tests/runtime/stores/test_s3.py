@@ -57,6 +57,9 @@ class TestOnRadosgw(S3Contract):
     def test_keeps_what_takes_many_requests(self, store):
         keeps_what_takes_many_requests(store)
 
+    def test_copies_large_objects_in_parts(self, store, monkeypatch):
+        copies_large_objects_in_parts(store, monkeypatch)
+
     def test_a_bucket_that_works_passes_the_check(self, store):
         store.check()
         assert store.list("") == []
@@ -80,6 +83,17 @@ def keeps_what_takes_many_requests(store):
     assert store.get("large", ranges) == b"".join(data[start:end] for start, end in ranges)
     with pytest.raises(StoreError, match=f"{len(data)} bytes"):
         store.get("large", [(0, 1), (19 * MIB, 21 * MIB)])
+
+
+def copies_large_objects_in_parts(store, monkeypatch):
+    monkeypatch.setattr(s3_transfer, "ONE_COPY", 8 * MIB)
+    monkeypatch.setattr(s3_transfer, "COPY_PART", 5 * MIB)
+    data = os.urandom(11 * MIB + 1)
+    store.put("a", [data])
+    calls = counted(store)
+    store.copy("a", "b")
+    assert calls == {"HeadObject": 1, "CreateMultipartUpload": 1, "UploadPartCopy": 3, "CompleteMultipartUpload": 1}
+    assert store.get("b") == data
 
 
 @pytest.fixture
@@ -133,6 +147,32 @@ def test_what_cannot_be_taken_back_is_noted(store):
     with pytest.raises(StoreError) as caught:
         store.put("a", [bytes(40 * MIB)])
     assert "still there, and billed" in str(caught.value.__cause__.__notes__)
+
+
+def test_a_copy_brings_no_bytes_here(store):
+    store.put("a", [bytes(17 * MIB)])
+    calls = counted(store)
+    store.copy("a", "b")
+    assert calls == {"HeadObject": 1, "CopyObject": 1}
+    assert store.get("b") == bytes(17 * MIB)
+
+
+def test_large_objects_are_copied_in_parts(store, monkeypatch):
+    copies_large_objects_in_parts(store, monkeypatch)
+
+
+def test_a_copy_that_fails_half_way_leaves_nothing(store, moto, monkeypatch):
+    monkeypatch.setattr(s3_transfer, "ONE_COPY", 8 * MIB)
+    monkeypatch.setattr(s3_transfer, "COPY_PART", 5 * MIB)
+    store.put("a", [bytes(20 * MIB)])
+    calls = counted(store, before=lambda operation, number, request: (
+        error(request, 403, "AccessDenied") if operation == "UploadPartCopy" and number == 2 else None
+    ))  # fmt: skip
+    with pytest.raises(AccessDenied, match=r"copy .*/a in bucket data .*s3:GetObject or s3:PutObject"):
+        store.copy("a", "b")
+    assert calls["AbortMultipartUpload"] == 1
+    assert store.list("") == ["a"]
+    assert "Uploads" not in moto.client().list_multipart_uploads(Bucket="data", Prefix=store.prefix)
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (500, "InternalError"), (503, "ServiceUnavailable")])
@@ -286,12 +326,15 @@ def test_folders_that_others_made_are_no_keys(store, moto):
     assert store.list("") == ["a/1"]
 
 
-def test_everything_is_encrypted_with_the_key(store, moto):
+def test_everything_is_encrypted_with_the_key(store, moto, monkeypatch):
     store = S3Store("data", store.prefix, endpoint_url=moto.endpoint_url, kms_key="alias/mine")
     store.put("small", [b"1"])
     store.put("once", [b"1"], if_absent=True)
     store.put("large", [bytes(17 * MIB)])
-    for key in ("small", "once", "large"):
+    store.copy("small", "copied")
+    monkeypatch.setattr(s3_transfer, "ONE_COPY", 16 * MIB)
+    store.copy("large", "copied/large")
+    for key in ("small", "once", "large", "copied", "copied/large"):
         told = moto.client().head_object(Bucket="data", Key=f"{store.prefix}/{key}")
         assert (told["ServerSideEncryption"], told["SSEKMSKeyId"]) == ("aws:kms", "alias/mine")
 
