@@ -84,6 +84,12 @@ def check_cloudburst(words: list[str], command: click.Command = program, parent:
         raise Wrong(f"{name} {' '.join(words)}: {error.format_message()}") from None
 
 
+def check_mention(words: list[str]) -> None:
+    """A command that is only named in a sentence may lack its arguments; ``--help`` stands for them."""
+    is_bare = not any(word.startswith("-") for word in words)
+    check_cloudburst([*words, "--help"] if is_bare else words)
+
+
 def check_pip(words: list[str]) -> None:
     """Extras have to be those of the project."""
     if words[:1] != ["install"]:

@@ -10,7 +10,7 @@ import pytest
 
 from cloudburst.settings.tables import profile_table, project_table
 from tests.docs.pages import DOCUMENTS, blocks, named, spans
-from tests.docs.shell import Wrong, check_cloudburst, check_extras, check_line, check_make, commands, lines_of
+from tests.docs.shell import Wrong, check_extras, check_line, check_make, check_mention, commands, lines_of
 
 CHECKED = {"bash", "console", "dockerfile", "json", "toml"}
 """Here; those of python run in tests/test_readme.py, and text is output, a format, or a program of others."""
@@ -46,7 +46,7 @@ def test_every_command_line_is_one_that_there_is(document: Path) -> None:
         check_shell(block.language, block.code)
     for span in spans(text):
         if span.startswith("cloudburst ") and "…" not in span:
-            check_cloudburst(next(commands(span))[1:])
+            check_mention(next(commands(span))[1:])
         elif re.match(r"make [a-z]", span):
             check_make(next(commands(span))[1:])
     for extras in re.findall(r"cloudburst\[([\w,]+)\]", text):
@@ -83,6 +83,14 @@ def test_a_command_that_there_is_not_is_noticed(line: str) -> None:
         check_shell("bash", line)
     with pytest.raises(Wrong):
         check_shell("console", f"$ {line}\nwhat it says\n")
+
+
+def test_a_command_may_be_named_without_what_it_needs() -> None:
+    check_mention(["runs", "show"])
+    with pytest.raises(Wrong):
+        check_mention(["runs", "shwo"])
+    with pytest.raises(Wrong):
+        check_mention(["runs", "show", "--jsno"])
 
 
 def test_only_what_is_typed_is_checked_in_a_console() -> None:
