@@ -188,10 +188,10 @@ def test_what_cannot_be_is_one_sentence(capsys, argv, sentence):
         assert inventory() == {}
 
 
-def test_no_credentials_are_one_sentence(capsys, monkeypatch):
-    with opened():
-        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+def test_no_credentials_are_one_sentence(capsys):
+    with opened(), pytest.MonkeyPatch.context() as inside:
+        inside.delenv("AWS_ACCESS_KEY_ID")
+        inside.delenv("AWS_SECRET_ACCESS_KEY")
         told = said(capsys, "--yes", code=2)
         assert told.startswith("cloudburst: There are no AWS credentials that could be used. Log in (aws sso login")
         assert told.count("\n") == 1
