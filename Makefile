@@ -27,6 +27,8 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-v
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights.py
 
+# Thousands of programs are started, which would each compile cloudburst anew where Python may not keep what it has compiled.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not heavy" --cov --cov-fail-under=$(COVERAGE) $(ARGS)
 
