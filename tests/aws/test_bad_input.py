@@ -153,7 +153,7 @@ def test_credentials_that_expire_during_a_run_end_it_and_its_machines_end_themse
         aws.expire_credentials()
         try:
             with pytest.raises(cb.CloudburstError, match="credentials have expired"):
-                run.result(timeout=60)
+                run.result(timeout=180)
             until(lambda: not aws.running(), "the end of machines that nobody could stop")
         finally:
             aws.renew_credentials()
@@ -254,7 +254,7 @@ def test_code_that_will_not_end_ends_with_its_machine(aws: FakeAWS, settings: di
         until(lambda: len(list(tmp_path.iterdir())) == 2, "the stage and its child")
         run.cancel()
         with pytest.raises(cb.Cancelled):
-            run.result(timeout=60)
+            run.result(timeout=180)
     until(lambda: not aws.running(), "the end of the machine")
     for path in tmp_path.iterdir():
         until(lambda pid=int(path.name): not is_alive(pid), "the end of the code")
@@ -298,7 +298,7 @@ def test_an_object_that_is_deleted_under_the_run_is_named(
             [key] = [key for key in keys(settings) if "/a/large-" in key]
             boto3.client("s3").delete_object(Bucket=settings["storage_bucket"], Key=key)
         with pytest.raises(cb.CloudburstError) as caught:
-            run.result(timeout=60)
+            run.result(timeout=180)
     said = str(caught.value)
     assert "reads" in said
     assert "large-" in said

@@ -399,7 +399,7 @@ def test_what_is_kept_serves_another_program_of_the_same_user(
 
     def output() -> list[str]:
         done = subprocess.run(
-            [sys.executable, program, json.dumps(settings)], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, program, json.dumps(settings)], capture_output=True, text=True, timeout=240, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
@@ -423,7 +423,7 @@ def test_what_is_persisted_is_read_by_another_process(aws: FakeAWS, settings: di
         )
         done = subprocess.run(
             [sys.executable, "-c", code, json.dumps(settings)], input=pickle.dumps(kept), capture_output=True,
-            timeout=60, check=False,
+            timeout=240, check=False,
         )  # fmt: skip
         assert done.stdout.decode().strip() == str(sum(range(3000))), done.stderr.decode()
         assert "begins table" not in "".join(aws.logs(task) for task in started(aws, before))

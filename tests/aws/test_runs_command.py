@@ -156,7 +156,7 @@ def test_output_is_followed_until_the_run_is_over(aws):
     until(lambda: store.list("history/"), "the record")
     following = subprocess.Popen([*call, "logs", run.id, "--follow"], stdout=-1, stderr=-1, text=True, env=os.environ)
     assert run.result() == [3, 7]
-    out, err = following.communicate(timeout=60)
+    out, err = following.communicate(timeout=180)
     printed = {line for line in out.splitlines() if not line.startswith("worker ")}
     assert printed == {"sleeps | falls asleep", "load | loading 7", "fit | fitting"}
     assert (err, following.returncode) == ("The run is over: done.\n", 0)
@@ -172,7 +172,7 @@ def test_ctrl_c_ends_the_following_and_not_the_run(aws):
     while following.stdout.readline() != "sleeps | falls asleep\n":
         assert following.poll() is None
     following.send_signal(signal.SIGINT)
-    _, err = following.communicate(timeout=60)
+    _, err = following.communicate(timeout=180)
     assert following.returncode == 130
     assert f"The run goes on; `cloudburst runs stop {run.id}` would end it." in err
     assert "Traceback" not in err
