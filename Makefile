@@ -13,7 +13,8 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3 python;
 endif
 VENV := .venv
 BENCH := .venv-bench
-WORKERS ?= 2
+# One more than there are processors, since tests of whole runs wait a third of their time.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 COVERAGE ?= 95
 # Hashes make the lock the only thing that is trusted, wherever packages are fetched from.
 INSTALL := install --quiet --disable-pip-version-check --require-hashes --requirement
