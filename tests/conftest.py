@@ -34,7 +34,14 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """What is long begins first."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items[:] = dealt(items, lambda item: any(item.get_closest_marker(name) for name in LONG), workers)
+    items[:] = dealt(items, _is_long, workers)
+
+
+@pytest.fixture
+def unmeasured_programs(monkeypatch):
+    """Programs that a test starts run without coverage: other tests measure the same lines."""
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +54,11 @@ def environment_of_a_test() -> Iterator[None]:
 def environment_of_a_module() -> Iterator[None]:
     """So do the fixtures that a module shares."""
     yield from _left_as_it_was()
+
+
+def _is_long(item: pytest.Item) -> bool:
+    starts_programs = "unmeasured_programs" in getattr(item, "fixturenames", ())
+    return starts_programs or any(item.get_closest_marker(name) for name in LONG)
 
 
 def _left_as_it_was() -> Iterator[None]:

@@ -35,6 +35,7 @@ def test_the_readme_begins_with_the_two_commands_and_an_example():
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.usefixtures("unmeasured_programs")
 def test_the_programs_of_a_document_run(document, tmp_path):
     script = tmp_path / f"{document.stem.lower()}_blocks.py"
     script.write_text(program(document), encoding="utf-8")

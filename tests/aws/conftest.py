@@ -12,7 +12,5 @@ def own_key(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def unmeasured_programs(monkeypatch):
-    """No coverage in the hundreds of workers that start here: ``tests/runtime`` measures the same programs."""
-    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
-        monkeypatch.delenv(name, raising=False)
+def unmeasured(unmeasured_programs):
+    """Hundreds of workers start here, which are those of ``tests/runtime``."""
