@@ -22,6 +22,8 @@ from cloudburst.testing import FakeAWS
 from tests.aws.leftovers import check_nothing_runs, folder_of, keys, remove_kept
 from tests.testing.fargate import until
 
+pytestmark = pytest.mark.no_cover
+
 ACCOUNT = "123456789012"
 
 

@@ -19,7 +19,7 @@ from cloudburst.runtime.backends.docker import DRIVER_LABEL
 from tests.aws.runs import on_aws, ran
 from tests.docker.images import engine, worker_image
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.container, pytest.mark.no_cover, pytest.mark.timeout(600)]
 
 num_observations = 1000
 

@@ -18,6 +18,8 @@ from tests.aws.programs import begun, started
 from tests.aws.runs import listed, on_aws, ran
 from tests.testing.fargate import until
 
+pytestmark = pytest.mark.no_cover
+
 COMPUTES = "cb.compute([sleeps(300), sleeps(301)])"
 LAPSE_S = 8.0
 """After so long a lease has lapsed: its limit is 6 s where time is scaled, and a store tells whole seconds."""

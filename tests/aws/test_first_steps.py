@@ -25,6 +25,8 @@ from cloudburst.testing import FakeAWS
 from tests.aws.leftovers import check_nothing_runs, folder_of, keys, remove_kept
 from tests.testing.fargate import until
 
+pytestmark = pytest.mark.no_cover
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flights.py"
 
 SEED = """

@@ -24,7 +24,7 @@ from tests.aws.runs import on_aws
 from tests.aws.test_endings import LAPSE_S
 from tests.testing.fargate import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 COMPUTES = """
 run = cb.defer([sleeps(300), sleeps(301)]).submit(name="left behind")

@@ -10,6 +10,8 @@ import cloudburst as cb
 from cloudburst import pandas as cpd
 from tests.aws.runs import on_aws
 
+pytestmark = pytest.mark.no_cover
+
 FRAME = pd.DataFrame({"n": range(40_000), "half": [number / 2 for number in range(40_000)], "text": "some text"})
 
 

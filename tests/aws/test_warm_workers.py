@@ -11,6 +11,8 @@ import pytest
 import cloudburst as cb
 from tests.aws.runs import on_aws, ran
 
+pytestmark = pytest.mark.no_cover
+
 
 @cb.stage(cpu=512, memory=1024)
 def add(x, y=1):
