@@ -6,7 +6,6 @@ shortest program that still does, and ``reproduce(seed)`` of the harness prints 
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.amounts import CHAINS, USUAL
 from tests.frames import harness
 from tests.frames.chains import Chain, aimed, chain
 from tests.frames.files import KINDS, POOL, SOURCES
@@ -23,8 +23,6 @@ from tests.frames.ops import Op, beside_itself, spelled_otherwise
 from tests.frames.spelling import scope, spell
 
 pytestmark = pytest.mark.no_cover  # what it covers is covered by the tests of each part, and it takes twice as long
-USUAL = 600
-CHAINS = int(os.environ.get("CLOUDBURST_CHAINS", USUAL))
 EACH = 100
 SHOWN = 3
 ONCE_DIFFERENT = (
