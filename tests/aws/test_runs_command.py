@@ -19,9 +19,8 @@ from cloudburst.errors import Cancelled
 from cloudburst.runtime.stores import open_store
 from cloudburst.testing import NEVER_STARTS
 from tests.aws.leftovers import check_nothing_runs, keys
-from tests.aws.programs import begun, started
+from tests.aws.programs import begun, lapsed, started
 from tests.aws.runs import on_aws
-from tests.aws.test_endings import LAPSE_S
 from tests.testing.fargate import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
@@ -189,7 +188,7 @@ def test_a_run_whose_program_was_killed_is_lost_and_swept(tmp_path, aws, capsys)
     begun(aws, "sleeps", 1)
     program.kill()
     program.communicate()
-    time.sleep(LAPSE_S)
+    lapsed(aws, 1)
     told = shown(capsys, run, code=1)
     assert (told["state"], told["done"], told["ended"]) == ("lost", 0, None)
     assert said(capsys, "stop", run) == f"{run}: its program was killed; 2 machines stopped. It is marked as ended.\n"
