@@ -51,8 +51,8 @@ def test_from_an_empty_account_to_a_pipeline_and_back(capsys, monkeypatch):
             assert total(table(1000)).compute() == 499_500
         finally:
             cb.init_local()
-        [task] = aws.tasks()
-        assert task.task_role == profile_table("default").values["compute_task_role"]
+        roles = {task.task_role for task in aws.tasks()}  # of one machine, or two where this one is busy
+        assert roles == {profile_table("default").values["compute_task_role"]}
         before = inventory()
         assert "There is nothing to change" in said(capsys)
         assert inventory() == before
