@@ -57,7 +57,7 @@ def family(process: subprocess.Popen[str], at_least: int) -> list[psutil.Process
 
 
 def left(processes: list[psutil.Process]) -> list[psutil.Process]:
-    _, alive = psutil.wait_procs(processes, timeout=5)
+    _, alive = psutil.wait_procs(processes, timeout=60)
     return [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -73,7 +73,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path, times: int) -> None:
     for _ in range(times):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=180)
     assert time.monotonic() - began < 10, "the promise is two seconds; a busy machine gets more"
     assert "KeyboardInterrupt" in error
     assert process.returncode != 0
@@ -86,10 +86,10 @@ def test_a_killed_program_leaves_no_process_and_the_next_one_clears_its_files(tm
     process = started(tmp_path, SLEEPS.format(guard="True"))
     beneath = [one for one in family(process, 1) if one.name() != "sleep"]
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=180)
     assert not left(beneath)
     again = started(tmp_path, "import cloudburst as cb\nprint(cb.defer(sum)([1, 2]).compute())")
-    output, _ = again.communicate(timeout=60)
+    output, _ = again.communicate(timeout=180)
     assert output == "3\n"
     assert not list((tmp_path / "tmp").glob("cloudburst*"))
     assert not in_memory(process.pid)
@@ -98,7 +98,7 @@ def test_a_killed_program_leaves_no_process_and_the_next_one_clears_its_files(tm
 def test_a_run_that_nobody_waits_for_ends_with_the_program(tmp_path: Path) -> None:
     code = SLEEPS.format(guard="False") + "run = sleeps(1).submit()\ntime.sleep(0.5)\n"
     process = started(tmp_path, code)
-    process.communicate(timeout=30)
+    process.communicate(timeout=180)
     assert process.returncode == 0
     assert not list((tmp_path / "tmp").glob("cloudburst*"))
     assert not in_memory(process.pid)
@@ -116,13 +116,13 @@ print(double.map([1, 2]).compute())
 
 
 def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
-    output, error = started(tmp_path, DOUBLE).communicate(timeout=60)
+    output, error = started(tmp_path, DOUBLE).communicate(timeout=180)
     assert (output, error) == ("[2, 4]\n", "")
 
 
 def test_a_script_read_from_standard_input_runs(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-"], input=DOUBLE, capture_output=True, text=True, timeout=60, check=True,
+        [sys.executable, "-"], input=DOUBLE, capture_output=True, text=True, timeout=240, check=True,
         cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert done.stdout == "[2, 4]\n"
@@ -141,7 +141,7 @@ from IPython.core.formatters import DisplayFormatter
 data, metadata = DisplayFormatter().format(shell.user_ns["double"](1))
 print(sorted(data))
 """
-    output, _ = started(tmp_path, code).communicate(timeout=60)
+    output, _ = started(tmp_path, code).communicate(timeout=180)
     lines = output.strip().splitlines()
     assert lines[-2] == "10"
     assert "text/html" in lines[-1]
@@ -164,5 +164,5 @@ importlib.invalidate_caches()
 importlib.reload(beside)
 print(times(2).compute())
 """
-    output, error = started(tmp_path, code.format(folder=str(tmp_path))).communicate(timeout=60)
+    output, error = started(tmp_path, code.format(folder=str(tmp_path))).communicate(timeout=180)
     assert output == "6\n60\n", error

@@ -21,6 +21,7 @@ def test_the_readme_begins_with_the_two_commands_and_an_example():
 
 
 @pytest.mark.parametrize("document", PROGRAMS, ids=named)
+@pytest.mark.usefixtures("unmeasured_programs")
 def test_the_programs_of_a_document_run(document: Path, tmp_path: Path) -> None:
     script = tmp_path / f"{document.stem.lower().replace('-', '_')}_blocks.py"
     text = document.read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ def test_the_programs_of_a_document_run(document: Path, tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT), **own},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert [one for one in shown_output(text) if not prints(one.code, done.stdout)] == [], done.stdout

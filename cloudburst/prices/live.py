@@ -15,6 +15,7 @@ from cloudburst.prices.kept import Kept
 from cloudburst.prices.offers import read_offers
 from cloudburst.prices.table import table_prices
 from cloudburst.prices.tariff import PriceList
+from cloudburst.runtime.aws_session import aws_session
 
 CONNECT_S, READ_S = 1.0, 2.0
 LIMIT_S = 5.0
@@ -100,7 +101,6 @@ class Asking:
                 self._kept.refuse("no prices")
 
     def _offers(self) -> Iterator[str]:
-        import boto3
         from botocore.config import Config
 
         config = Config(
@@ -110,7 +110,7 @@ class Asking:
             user_agent_extra="cloudburst",
         )
         where = _ENDPOINTS.get(self._region.partition("-")[0], "us-east-1")
-        client = boto3.session.Session(region_name=where).client(
+        client = aws_session().create_client(
             "pricing", region_name=where, endpoint_url=self._endpoint_url, config=config
         )
         until = monotonic() + LIMIT_S

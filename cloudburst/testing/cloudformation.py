@@ -35,6 +35,8 @@ def _session(region: str) -> Any:
 
 
 _LOADER = botocore.loaders.create_loader()
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, ten times as quick, where PyYAML was built with it."""
 
 
 @dataclass
@@ -149,7 +151,7 @@ class CloudFormation:
 
     def _wanted(self, asked: Mapping[str, str]) -> Wanted:
         try:
-            template = yaml.safe_load(asked.get("TemplateBody", ""))
+            template = yaml.load(asked.get("TemplateBody", ""), Loader=_YAML)
             declared = template.get("Parameters", {})
             template["Resources"]["_"] = {}
             del template["Resources"]["_"]

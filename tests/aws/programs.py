@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import boto3
 
 from cloudburst.testing import FakeAWS
 from tests.testing.fargate import until
+
+LAPSE_S = 8.0
+"""After so long a lease has lapsed: its limit is 6 s where time is scaled, and a store tells whole seconds."""
 
 _ROOT = Path(__file__).parents[2]
 _BEGINNING = """
@@ -49,3 +56,16 @@ def started(
 def begun(aws: FakeAWS, stage: str, number: int) -> None:
     """Wait until so many attempts of a stage have begun."""
     until(lambda: sum(aws.logs(task).count(f"begins {stage} ") for task in aws.tasks()) >= number, f"{stage}")
+
+
+def lapsed(aws: FakeAWS, number: int) -> None:
+    """Wait until so many leases have lapsed. What rewrites one may start late, and outlive its program a little."""
+    time.sleep(LAPSE_S)
+    client, bucket = boto3.client("s3"), aws.settings["storage_bucket"]
+
+    def are_old() -> bool:
+        there = client.list_objects_v2(Bucket=bucket).get("Contents", ())
+        before = datetime.now(UTC) - timedelta(seconds=LAPSE_S)
+        return sum(one["Key"].endswith("/lease") and one["LastModified"] < before for one in there) >= number
+
+    until(are_old, "the end of the leases")

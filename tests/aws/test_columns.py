@@ -13,6 +13,8 @@ from cloudburst.testing import objects
 from tests.aws.runs import on_aws, ran
 from tests.contracts.equality import assert_same
 
+pytestmark = pytest.mark.no_cover
+
 ROWS, COLUMNS = 200_000, 15
 
 

@@ -18,7 +18,7 @@ from tests.aws.runs import Ran, on_aws, ran
 SLOW_START = {"startup_s": 10.0}
 TODAY = datetime.now(UTC).date()
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 
 @cb.stage(cpu=256, memory=512)

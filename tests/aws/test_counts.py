@@ -11,6 +11,8 @@ import pytest
 import cloudburst as cb
 from tests.aws.runs import Ran, on_aws, ran
 
+pytestmark = pytest.mark.no_cover
+
 AT_ITS_ENDS = 12
 """Calls of a kind that a run makes beside the regular ones: what it looks at first, and what it removes last."""
 

@@ -14,13 +14,13 @@ from cloudburst.report.tally import Tally
 from cloudburst.runtime.state import State
 from cloudburst.testing import NEVER_STARTS
 from tests.aws.leftovers import check_nothing_runs, keys
-from tests.aws.programs import begun, started
+from tests.aws.programs import begun, lapsed, started
 from tests.aws.runs import listed, on_aws, ran
 from tests.testing.fargate import until
 
+pytestmark = pytest.mark.no_cover
+
 COMPUTES = "cb.compute([sleeps(300), sleeps(301)])"
-LAPSE_S = 8.0
-"""After so long a lease has lapsed: its limit is 6 s where time is scaled, and a store tells whole seconds."""
 
 
 @cb.stage(cpu=256, memory=512)
@@ -104,7 +104,7 @@ def test_ctrl_c_stops_all_machines(tmp_path, times):
             if times > 1:
                 with pytest.raises(subprocess.TimeoutExpired):
                     program.wait(0.02)
-        _, error = program.communicate(timeout=60)
+        _, error = program.communicate(timeout=180)
         assert "KeyboardInterrupt" in error
         assert program.returncode != 0
         check_nothing_runs(aws)
@@ -121,7 +121,7 @@ def test_a_run_that_nobody_waits_for_ends_with_its_program(tmp_path, ending):
     with on_aws() as aws:
         program = started(aws, tmp_path, code + ending)
         begun(aws, "sleeps", 2)
-        program.communicate("go on\n", timeout=60)
+        program.communicate("go on\n", timeout=180)
         check_nothing_runs(aws)
         assert pools(aws) == []
 
@@ -135,7 +135,7 @@ with cb.using(cb.init_aws(**SETTINGS)):
 """
     with on_aws() as aws:
         program = started(aws, tmp_path, code)
-        program.communicate(timeout=60)
+        program.communicate(timeout=180)
         assert len(aws.tasks()) == 1
         check_nothing_runs(aws)
         assert pools(aws) == []
@@ -153,7 +153,7 @@ with cb.using(cb.init_aws(**SETTINGS)):
 """
     with on_aws(linger=100) as aws:
         program = started(aws, tmp_path, code, linger=100)
-        output, error = program.communicate(timeout=60)
+        output, error = program.communicate(timeout=180)
         assert output == "0 0.1\n", error
         assert len(aws.tasks()) == 1
         check_nothing_runs(aws)
@@ -197,7 +197,7 @@ def test_the_next_run_stops_what_killed_programs_of_its_user_left_and_nothing_el
             program.communicate()
         live = started(aws, programs, HOLDS, config=mine, linger=1000)
         assert live.stdout.readline() == "0\n"
-        time.sleep(LAPSE_S)
+        lapsed(aws, 2)
         run = add(1).submit()
         assert run.result() == 2
         assert "Left by a program of yours that did not end as it should: 2 machines still up" in str(run.summary)
@@ -206,7 +206,7 @@ def test_the_next_run_stops_what_killed_programs_of_its_user_left_and_nothing_el
         [their_pool] = [pool for pool in pools if pools.count(pool) == 1]
         assert next(task.started_by for task in aws.tasks() if not task.is_stopped) == their_pool
         assert len(listed(aws)) == 2
-        output, error = live.communicate("go on\n", timeout=60)
+        output, error = live.communicate("go on\n", timeout=180)
         assert output == "0.1\n", error
         assert len(aws.tasks()) == 5
         assert len(listed(aws)) == 1

@@ -48,6 +48,8 @@ from cloudburst.testing import (
 from tests.aws.runs import listed, on_aws, ran
 from tests.testing.fargate import until
 
+pytestmark = pytest.mark.no_cover
+
 
 @cb.stage(cpu=256, memory=512)
 def small(x=1):

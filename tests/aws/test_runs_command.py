@@ -19,12 +19,11 @@ from cloudburst.errors import Cancelled
 from cloudburst.runtime.stores import open_store
 from cloudburst.testing import NEVER_STARTS
 from tests.aws.leftovers import check_nothing_runs, keys
-from tests.aws.programs import begun, started
+from tests.aws.programs import begun, lapsed, started
 from tests.aws.runs import on_aws
-from tests.aws.test_endings import LAPSE_S
 from tests.testing.fargate import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 COMPUTES = """
 run = cb.defer([sleeps(300), sleeps(301)]).submit(name="left behind")
@@ -156,7 +155,7 @@ def test_output_is_followed_until_the_run_is_over(aws):
     until(lambda: store.list("history/"), "the record")
     following = subprocess.Popen([*call, "logs", run.id, "--follow"], stdout=-1, stderr=-1, text=True, env=os.environ)
     assert run.result() == [3, 7]
-    out, err = following.communicate(timeout=60)
+    out, err = following.communicate(timeout=180)
     printed = {line for line in out.splitlines() if not line.startswith("worker ")}
     assert printed == {"sleeps | falls asleep", "load | loading 7", "fit | fitting"}
     assert (err, following.returncode) == ("The run is over: done.\n", 0)
@@ -172,7 +171,7 @@ def test_ctrl_c_ends_the_following_and_not_the_run(aws):
     while following.stdout.readline() != "sleeps | falls asleep\n":
         assert following.poll() is None
     following.send_signal(signal.SIGINT)
-    _, err = following.communicate(timeout=60)
+    _, err = following.communicate(timeout=180)
     assert following.returncode == 130
     assert f"The run goes on; `cloudburst runs stop {run.id}` would end it." in err
     assert "Traceback" not in err
@@ -189,7 +188,7 @@ def test_a_run_whose_program_was_killed_is_lost_and_swept(tmp_path, aws, capsys)
     begun(aws, "sleeps", 1)
     program.kill()
     program.communicate()
-    time.sleep(LAPSE_S)
+    lapsed(aws, 1)
     told = shown(capsys, run, code=1)
     assert (told["state"], told["done"], told["ended"]) == ("lost", 0, None)
     assert said(capsys, "stop", run) == f"{run}: its program was killed; 2 machines stopped. It is marked as ended.\n"

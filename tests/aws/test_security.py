@@ -17,6 +17,8 @@ from tests.aws.leftovers import keys as left
 from tests.aws.programs import started
 from tests.aws.runs import on_aws, ran
 
+pytestmark = pytest.mark.no_cover
+
 POLICIES = Path(__file__).parents[2] / "docs/iam"
 MAY_BE_LEFT_OUT = ("Check", "Read")
 

@@ -289,10 +289,10 @@ WRONG_CREDENTIALS = [
 
 
 @pytest.mark.parametrize(("variables", "said"), WRONG_CREDENTIALS)
-def test_credentials_that_are_missing_or_wrong_are_one_sentence(monkeypatch, variables, said):
-    with opened(iam=True):
+def test_credentials_that_are_missing_or_wrong_are_one_sentence(variables, said):
+    with opened(iam=True), pytest.MonkeyPatch.context() as inside:
         for name, value in variables.items():
-            monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+            inside.setenv(name, value) if value else inside.delenv(name)
         with pytest.raises(SetupError, match=f"^{said}.*aws sso login"):
             propose()
 
@@ -313,10 +313,10 @@ def test_a_permission_that_is_missing_is_named():
     assert "cloudburst setup --template" in str(caught.value)
 
 
-def test_aws_that_cannot_be_reached_is_one_sentence(monkeypatch):
-    with opened():
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+def test_aws_that_cannot_be_reached_is_one_sentence():
+    with opened(), pytest.MonkeyPatch.context() as inside:
+        inside.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        inside.setenv("AWS_MAX_ATTEMPTS", "1")
         setup = setup_of()
         assert QUICK < 1
         with pytest.raises(SetupError, match=r"^AWS cannot be reached. Check the network"):

@@ -11,6 +11,11 @@ import pytest
 import cloudburst as cb
 from tests.aws.runs import on_aws, ran
 
+pytestmark = pytest.mark.no_cover
+
+PATIENT = 1000
+"""A machine that lingers for so long is there for the next task, however busy this one is."""
+
 
 @cb.stage(cpu=512, memory=1024)
 def add(x, y=1):
@@ -18,7 +23,7 @@ def add(x, y=1):
 
 
 def test_a_chain_of_equal_stages_is_performed_by_one_machine():
-    with on_aws() as aws:
+    with on_aws(linger=PATIENT) as aws:
         value = add(0)
         for _ in range(4):
             value = add(value)
@@ -50,7 +55,7 @@ def twice_as_large_as_add(x):
 
 
 def test_a_machine_takes_smaller_stages_up_to_twice_their_price():
-    with on_aws() as aws:
+    with on_aws(linger=PATIENT) as aws:
         cheap = ran(aws, add(twice_as_large_as_add(1)))
         assert (cheap.value, len(cheap.tasks)) == (2, 1)
         dear = ran(aws, small(large(1)))
@@ -75,7 +80,7 @@ def where(made, _):
 
 
 def test_what_reads_a_value_goes_to_the_machine_that_holds_it():
-    with on_aws(time_scale=0.2) as aws:
+    with on_aws(time_scale=0.2, linger=PATIENT) as aws:
         opened = gate()
         one = ran(aws, cb.defer([where(made_at(i), opened) for i in range(2)]))
         made, read = zip(*one.value, strict=True)

@@ -199,13 +199,13 @@ class StoreContract:
         assert store.sizes("a/", "a/1") == {"a/2": 3}
         assert store.sizes("none") == {}
 
-    @pytest.mark.parametrize("after", ["", "a", "a/1", "a/10", "a/15", "b/a", "b/a.", "b/a/1", "zz"])
-    def test_lists_what_comes_after(self, store: Store, after: str) -> None:
+    def test_lists_what_comes_after(self, store: Store) -> None:
         keys = ["a/1", "a/10", "a/2", "ab", "b/a/1", "b/a.b"]
         for key in keys:
             store.put(key, [b""])
-        assert store.list("", after) == sorted(key for key in keys if key > after)
-        assert store.list("a/", after) == sorted(key for key in keys if key > after and key.startswith("a/"))
+        for after in ("", "a", "a/1", "a/10", "a/15", "b/a", "b/a.", "b/a/1", "zz"):
+            assert store.list("", after) == sorted(key for key in keys if key > after)
+            assert store.list("a/", after) == sorted(key for key in keys if key > after and key.startswith("a/"))
 
     def test_lists_a_thousand_at_a_time(self, store: Store) -> None:
         keys = sorted(f"n/{number % 7}/{number}" for number in range(1003))

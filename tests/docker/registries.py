@@ -19,7 +19,7 @@ from cloudburst.testing.account import ID
 
 ECR = "http://127.0.0.1"
 """Where it answers this process."""
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 def registry_as_ecr() -> str:

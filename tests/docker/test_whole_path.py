@@ -23,7 +23,12 @@ from tests.docker.registries import registry_as_ecr
 from tests.image.projects import package
 from tests.testing.fargate import until
 
-pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.container,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("unmeasured_programs"),
+]
 
 MB = 1_000_000
 CLOUDBURST = Path(sys.executable).with_name("cloudburst")

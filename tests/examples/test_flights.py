@@ -17,7 +17,7 @@ def shown(tmp_path_factory):
     """What the program printed, with the directory that it ran in."""
     directory = tmp_path_factory.mktemp("flights")
     done = subprocess.run(
-        [sys.executable, EXAMPLE, "--out", "plot.png"], cwd=directory, capture_output=True, text=True, timeout=110
+        [sys.executable, EXAMPLE, "--out", "plot.png"], cwd=directory, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, directory, done.stderr

@@ -1,12 +1,11 @@
 """Random pipelines over random files: deferred and optimized they give exactly what plain pandas gives.
 
-``CLOUDBURST_CHAINS`` says how many; what differs is printed as the shortest program that still does, and
-``reproduce(seed)`` of the harness prints it again.
+``CLOUDBURST_CHAINS`` says how many, and ``.ci/run`` asks for more than ``make test``. What differs is printed as the
+shortest program that still does, and ``reproduce(seed)`` of the harness prints it again.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.amounts import CHAINS, USUAL
 from tests.frames import harness
 from tests.frames.chains import Chain, aimed, chain
 from tests.frames.files import KINDS, POOL, SOURCES
@@ -23,8 +23,6 @@ from tests.frames.ops import Op, beside_itself, spelled_otherwise
 from tests.frames.spelling import scope, spell
 
 pytestmark = pytest.mark.no_cover  # what it covers is covered by the tests of each part, and it takes twice as long
-CHAINS = int(os.environ.get("CLOUDBURST_CHAINS", "2000"))
-USUAL = 2000
 EACH = 100
 SHOWN = 3
 ONCE_DIFFERENT = (
@@ -49,9 +47,16 @@ ONCE_DIFFERENT = (
 )
 """Seeds beyond the usual ones that have found something."""
 
-PARTS = [
-    pytest.param(first, marks=[pytest.mark.exhaustive] if first >= USUAL else []) for first in range(0, CHAINS, EACH)
-]
+
+def parts(number: int, usual: int) -> list[Any]:
+    """Where each test of so many programs begins; those beyond the usual number are marked."""
+    return [
+        pytest.param(first, marks=[pytest.mark.exhaustive] if first >= usual else [])
+        for first in range(0, max(number, EACH), EACH)
+    ]
+
+
+PARTS = parts(CHAINS, USUAL)
 
 
 @pytest.mark.parametrize("first", PARTS)
@@ -73,7 +78,7 @@ def test_what_once_differed_does_no_more() -> None:
 
 
 @pytest.mark.parametrize(("op", "share"), [(spelled_otherwise, 0.3), (beside_itself, 0.05)])
-@pytest.mark.parametrize("first", range(0, max(CHAINS // 5, EACH), EACH))
+@pytest.mark.parametrize("first", parts(CHAINS // 5, USUAL // 5))
 def test_random_pipelines_around_an_op_give_exactly_what_pandas_gives(first: int, op: Op, share: float) -> None:
     programs = [program for seed in range(first, first + EACH) if (program := aimed(seed, op)) is not None]
     compared_with = [(program, *compared(program)) for program in programs]
@@ -84,7 +89,7 @@ def test_random_pipelines_around_an_op_give_exactly_what_pandas_gives(first: int
 
 
 def test_enough_is_left_unread_and_enough_raises() -> None:
-    tally = run(range(600))
+    tally = run(range(300))
     skipped, dropped, raised = tally.shares()
     assert skipped >= 0.3
     assert dropped >= 0.5
@@ -93,7 +98,7 @@ def test_enough_is_left_unread_and_enough_raises() -> None:
 
 
 def test_enough_of_stored_results_is_left_unread() -> None:
-    tally = run(range(2000, 2300), KEPT)
+    tally = run(range(2000, 2150), KEPT)
     skipped, dropped, raised = tally.shares()
     assert skipped >= 0.4
     assert dropped >= 0.5

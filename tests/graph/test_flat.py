@@ -24,7 +24,7 @@ sys.stdout.buffer.write(pickle.dumps(deferred))
 
 def through_another_process(deferred: Any) -> Any:
     done = subprocess.run(
-        [sys.executable, "-c", READ], input=pickle.dumps(deferred), capture_output=True, check=True, timeout=60
+        [sys.executable, "-c", READ], input=pickle.dumps(deferred), capture_output=True, check=True, timeout=240
     )
     return pickle.loads(done.stdout)
 
@@ -92,7 +92,7 @@ print(there._expr == here._expr, there._expr.what.function(), here._expr.what.fu
 
 
 def test_what_a_forked_child_sends_is_not_taken_for_what_was_made_here_since() -> None:
-    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=240)
     assert done.stdout == "False child parent False\n", done.stderr
 
 

@@ -97,7 +97,7 @@ second = cb.init_local(workers=1, memory="1 GB")
 new = pid().compute()
 print(old != new, second.settings.memory_mib, "a private directory" in repr(second))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
     assert done.stdout.split("\n")[0] == "True 1024 True"
     assert done.stderr == ""
 

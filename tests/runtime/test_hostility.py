@@ -154,7 +154,7 @@ def test_a_record_of_another_attempt(backend, store, pool):
 
 
 def until_there(store, key):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while key not in store.list(key):
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -340,7 +340,7 @@ def test_sigterm_ends_a_worker_with_143_though_its_stage_swallows_it(tmp_path, s
     [worker] = launched(backend)
     machine = fleet.machines[worker]
     backend.assign(worker, [call("wait")])
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while "waiting" not in fleet.log(worker).read_text():
         assert time.monotonic() < end
         backend.poll(0.1)
@@ -363,7 +363,7 @@ def test_a_worker_told_to_end_before_it_is_up_ends_with_143(tmp_path, store):
     machine = fleet.start("m1")
     process = psutil.Process(machine.pid)
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end and not _catches(process, signal.SIGTERM):
             time.sleep(0.001)
         machine.send_signal(signal.SIGTERM)

@@ -116,7 +116,7 @@ def counts(store):
     return read_lease(bytes(store.get(lease_key(POOL))), POOL, SECRET)
 
 
-def until(is_so, patience_s=20.0):
+def until(is_so, patience_s=60.0):
     end = time.monotonic() + patience_s
     while not is_so():
         assert time.monotonic() < end

@@ -128,14 +128,14 @@ class Machine:
         return [self.said()[name].events[0] for name in names]
 
     def until(self, is_so):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not is_so():
             assert time.monotonic() < end, self.said()
             time.sleep(0.002)
 
     def ended(self):
         """Its exit status."""
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive()
         return self.status
 

@@ -105,7 +105,7 @@ def begun(tmp_path, request):
 
 
 def until(is_so):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -198,7 +198,7 @@ def test_without_boto3_the_call_says_what_to_install() -> None:
         "    compute_execution_role='', compute_task_role='')\n"
         "except cb.SettingsError as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
     assert "pip install 'cloudburst[aws]'" in done.stdout
 
 

@@ -84,7 +84,7 @@ def test_a_directory_that_is_not_writable_is_told_with_the_mend(home: Path) -> N
 def test_the_users_name_is_the_same_in_each_program_and_does_not_tell_the_key(home: Path) -> None:
     secret = user_secret()
     code = "from cloudburst.settings.user import *; print(user_name(user_secret()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
     assert done.stdout.strip() == user_name(secret)
     assert user_name(secret) != user_name(bytes(32))
     assert secret.hex()[:8] not in user_name(secret)

@@ -82,7 +82,7 @@ def describe(aws, *tasks):
 
 def until(holds, what="it"):
     """Wait until something holds; what it then is."""
-    for _ in range(1500):
+    for _ in range(6000):
         found = holds()
         if found:
             return found

@@ -30,7 +30,7 @@ def mypy(tmp_path_factory: pytest.TempPathFactory) -> Told:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=240,
     )
     told: Told = {}
     for line in done.stdout.splitlines():
@@ -49,7 +49,7 @@ def pyright() -> Told:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=240,
     )
     if not done.stdout.lstrip().startswith("{"):
         pytest.skip(f"pyright does not run on this machine: {done.stderr.strip()[-200:]}")

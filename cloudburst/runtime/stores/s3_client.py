@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cloudburst.errors import StoreError
+from cloudburst.runtime.aws_session import aws_session
 from cloudburst.runtime.stores.s3_errors import is_not_told
 
 THREADS = 16
@@ -85,8 +86,6 @@ def configured_region() -> str | None:
 
 
 def _new_client(region: str | None, endpoint_url: str | None, tries: int) -> Any:
-    # boto3 would add to this client nothing but methods that are not used here, in twice the time.
-    import botocore.session
     from botocore.config import Config
 
     config = Config(
@@ -102,7 +101,7 @@ def _new_client(region: str | None, endpoint_url: str | None, tries: int) -> Any
         response_checksum_validation="when_required",
         s3={"addressing_style": "path" if _is_no_aws(endpoint_url) else "auto"},
     )
-    session = botocore.session.get_session()
+    session = aws_session()
     _find_credentials(session)
     return session.create_client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
 

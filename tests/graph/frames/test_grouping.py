@@ -16,6 +16,7 @@ from cloudburst.graph.frames import aggregating, grouping, groups
 from cloudburst.graph.frames.grouping import REDUCE, RUN, reduced
 from cloudburst.graph.frames.known import Known
 from cloudburst.graph.frames.rules import known_of, needs_of
+from tests.amounts import tries
 from tests.graph.frames.asked import DTYPES, check, column, frame
 
 KEYS = ("int64", "str", "float64", "datetime64[us]", "category", "Int64", "bool", "object", "int8")
@@ -160,6 +161,7 @@ def table_program(rng: random.Random) -> Any:
 def test_what_is_asked_of_groups_needs_no_more_than_it_says(
     make: Any, seeds: int, narrowed: float, raised: float, known: float
 ):
+    seeds = tries(seeds)
     seen: Counter[str] = Counter()
     for seed in range(seeds):
         rng = random.Random(seed)

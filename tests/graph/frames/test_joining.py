@@ -15,6 +15,7 @@ from cloudburst import pandas as cpd
 from cloudburst.graph.frames.joining import FUNCTIONS, METHODS
 from cloudburst.graph.frames.known import Known
 from cloudburst.graph.frames.rules import known_of, needs_of
+from tests.amounts import tries
 from tests.graph.frames.asked import check, frame
 
 NAMES = ("k", "j", "a", "b", "a_x", "b_y", "c", "_merge")
@@ -132,6 +133,7 @@ def concat(rng: random.Random) -> Any:
     ids=["merge", "join", "asof", "concat"],
 )
 def test_what_is_put_together_needs_no_more_than_it_says(make: Any, seeds: int, narrowed: float, raised: float) -> None:
+    seeds = tries(seeds)
     seen: Counter[str] = Counter()
     for seed in range(seeds):
         rng = random.Random(seed)

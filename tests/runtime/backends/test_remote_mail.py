@@ -87,7 +87,7 @@ class Office:
 
     def until(self, kind, number=1):
         """Events of a kind until so many have come, all others are left out."""
-        found, end = [], time.monotonic() + 20
+        found, end = [], time.monotonic() + 60
         while len(found) < number:
             assert time.monotonic() < end, found
             found += [one for one in self.backend.poll(0.05) if isinstance(one, kind)]

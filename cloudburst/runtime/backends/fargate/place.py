@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cloudburst.errors import LaunchError
+from cloudburst.runtime.aws_session import aws_session
 from cloudburst.runtime.backends.fargate.refusals import refusal_of_error
 
 Architecture = Literal["X86_64", "ARM64"]
@@ -71,7 +72,6 @@ class Clients:
             return client
 
     def _new(self, service: str, region: str | None) -> Any:
-        import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
@@ -84,7 +84,8 @@ class Clients:
         )
         region = region or self._place.region
         try:
-            session = boto3.session.Session(region_name=region)
-            return session.client(service, endpoint_url=self._place.endpoint_url, config=config)
+            return aws_session().create_client(
+                service, region_name=region, endpoint_url=self._place.endpoint_url, config=config
+            )
         except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
             raise LaunchError(f"AWS cannot be spoken to: {refusal_of_error(error).detail}") from error

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cloudburst.errors import SettingsError
+from cloudburst.runtime.aws_session import aws_session
 from cloudburst.runtime.backends.fargate.outcomes import with_evidence
 from cloudburst.runtime.backends.fargate.refusals import code_of
 
@@ -74,7 +75,6 @@ def fetch(secrets: Mapping[str, str], *, endpoint_url: str | None = None) -> dic
     SettingsError
         If one cannot be had; it names the variable and the ARN, and never a value.
     """
-    import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -86,7 +86,7 @@ def fetch(secrets: Mapping[str, str], *, endpoint_url: str | None = None) -> dic
         at = secret.service, secret.region
         try:
             if at not in clients:
-                clients[at] = boto3.session.Session().client(
+                clients[at] = aws_session().create_client(
                     secret.service, region_name=secret.region, endpoint_url=endpoint_url, config=config
                 )
             values[variable] = _value(clients[at], variable, arn, secret)

@@ -174,7 +174,7 @@ class Clients:
         return found
 
 
-def until(holds, seconds=20.0):
+def until(holds, seconds=60.0):
     """Wait for what other threads bring about."""
     end = time.monotonic() + seconds
     while not (found := holds()):
