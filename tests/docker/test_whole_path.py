@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import moto.backends
 import pytest
 
 from cloudburst.testing import FakeAWS
+from cloudburst.testing.account import ID
+from cloudburst.testing.furnishing import CALLER
 from tests.aws.accounts import inventory
 from tests.docker.images import ROOT, engine
 from tests.docker.projects import apt_of, mixed_project
@@ -25,7 +28,7 @@ from tests.testing.fargate import until
 
 pytestmark = [
     pytest.mark.container,
-    pytest.mark.slow,
+    pytest.mark.heavy,
     pytest.mark.timeout(900),
     pytest.mark.usefixtures("unmeasured_programs"),
 ]
@@ -71,8 +74,8 @@ class User:
 
 
 @contextmanager
-def user_in(directory: Path, tmp_path: Path) -> Iterator[User]:
-    with FakeAWS("container", registry=registry_as_ecr(), furnished=False, time_scale=0.2) as aws:
+def user_in(directory: Path, tmp_path: Path, *, iam: bool = False) -> Iterator[User]:
+    with FakeAWS("container", registry=registry_as_ecr(), furnished=False, time_scale=0.2, iam=iam) as aws:
         user = User(directory, aws, tmp_path / "config")
         yield user
     for name in user.images:
@@ -90,6 +93,21 @@ def set_up(user: User) -> None:
     assert there.keys() >= {"buckets", "clusters", "repositories", "log groups", "roles", "policies", "stacks"}
     user.types("cloudburst", "setup", "--yes", step="setup, nothing to change")
     assert inventory() == there
+
+
+@contextmanager
+def least_permissions() -> Iterator[None]:
+    """Meanwhile the user has the policies that setting up has made, and no other."""
+    iam = boto3.client("iam")
+    made = [one["Arn"] for one in iam.list_policies(Scope="Local")["Policies"]]
+    everything = iam.get_user_policy(UserName=CALLER, PolicyName="allowed")["PolicyDocument"]
+    assert {arn.rpartition("-")[2] for arn in made} == {"caller", "pusher"}
+    for arn in made:
+        iam.attach_user_policy(UserName=CALLER, PolicyArn=arn)
+    iam.delete_user_policy(UserName=CALLER, PolicyName="allowed")
+    yield
+    # Who has so little may not take more: the account's administrator gives it back.
+    moto.backends.get_backend("iam")[ID]["aws"].put_user_policy(CALLER, "allowed", json.dumps(everything))
 
 
 def image(user: User, module: Path) -> str:
@@ -121,14 +139,18 @@ def is_well(user: User) -> None:
     assert {one["check"]: one["mark"] for one in found["checks"]} == dict.fromkeys((*CHECKS, "run"), "well")
 
 
-def leave(user: User, image: str, run: str) -> None:
-    """The run is shown, what it left is removed, and the account is as it was."""
+def look_back(user: User, image: str, run: str) -> None:
+    """The run is shown, and what it left is removed."""
     shown = user.told("cloudburst", "runs", "show", "last")
     assert (shown["name"], shown["state"]) == (run, "done")
     assert "at list price" in shown["cost"]
     assert {task.image for task in user.aws.tasks()} == {image}
     until(lambda: user.aws.running() == [], "the end of the last machine")
     user.types("cloudburst", "runs", "clean", "--older-than", "0d", "--yes")
+
+
+def leave(user: User) -> None:
+    """The account is as it was."""
     [bucket] = boto3.client("s3").list_buckets()["Buckets"]
     left = boto3.client("s3").list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
     assert {one["Key"].split("/")[1] for one in left} <= {"history", "logs", "sources"}  # what tells of runs stays
@@ -146,13 +168,14 @@ def test_the_flights_go_from_an_empty_account_to_an_empty_account(base, tmp_path
         is_well(user)
         said = user.types("python", "-c", "import cloudburst as cb; cb.init_aws(); import flights; flights.main()")
         assert "Plain pandas gives exactly the same." in said
-        leave(user, name, "flights")
+        look_back(user, name, "flights")
+        leave(user)
         size = int(engine().ask("image", "inspect", "--format", "{{.Size}}", name, about="measure it"))
         print(f"{size / MB:6.1f} MB  image")
         assert size <= 450 * MB
 
 
-def test_packages_from_everywhere_go_the_same_way(base, tmp_path):
+def test_packages_from_everywhere_go_the_same_way_with_the_least_permissions(base, tmp_path):
     apt = apt_of(base)
     more = f"""
         [tool.cloudburst.image]
@@ -177,9 +200,11 @@ print(answer(0).compute("mixed"))
 """
     program = program.replace("LIBRARIES", repr(["libgomp.so.1"] if apt else []))
     (directory / "run.py").write_text(program)
-    with user_in(directory, tmp_path) as user:
+    with user_in(directory, tmp_path, iam=True) as user:
         set_up(user)
-        name = image(user, directory / "src/mine/__init__.py")
-        is_well(user)
-        assert user.types("python", "run.py") == "[True, 'neighbour', 42, '1.0', 'done\\n']\n"
-        leave(user, name, "mixed")
+        with least_permissions():
+            name = image(user, directory / "src/mine/__init__.py")
+            is_well(user)
+            assert user.types("python", "run.py") == "[True, 'neighbour', 42, '1.0', 'done\\n']\n"
+            look_back(user, name, "mixed")
+        leave(user)

@@ -23,6 +23,14 @@ def without(*statements: str) -> dict[str, Any]:
     return {**read, "Statement": [one for one in read["Statement"] if one["Sid"] not in statements]}
 
 
+def allowed_to_check() -> set[str]:
+    """What the policy allows for the doctor alone."""
+    own = ("CheckTheRoles", "CheckWhatYouMay", "CheckTheNetwork", "CheckTheQuota")
+    statements = [one for one in policy(CALLER)["Statement"] if one["Sid"] in own]
+    assert len(statements) == len(own)
+    return {action for one in statements for action in permissions._listed(one["Action"])}
+
+
 def enforced(*left_out: str) -> FakeAWS:
     return FakeAWS(time_scale=0.01, iam=True, caller_policy=without(*left_out))
 
@@ -66,6 +74,8 @@ def test_under_the_policy_of_the_docs_everything_can_be_looked_at_and_is_well():
     with enforced() as aws:
         results = {one.name: one.mark for one in examine(case_of(aws), [one for one in CHECKS if one.name != "engine"])}
         assert set(results.values()) == {"well"}
+        asked = {action.partition(":")[2] for action in allowed_to_check()}
+        assert asked - {"DescribeVpcEndpoints"} <= aws.calls.keys()  # which are for networks without the internet
 
 
 @pytest.mark.parametrize(
