@@ -76,8 +76,8 @@ def check(workers: int, stages: int) -> None:
         check_rates(again, 2)
 
 
-def test_a_run_of_two_hundred_stages_asks_little():
-    check(workers=20, stages=200)
+def test_a_run_of_a_hundred_stages_asks_little():
+    check(workers=20, stages=100)
 
 
 @pytest.mark.heavy

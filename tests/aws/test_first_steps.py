@@ -137,7 +137,7 @@ def test_what_comes_back_is_the_same_as_on_this_machine(aws: FakeAWS, settings: 
     assert (here["sum"], type(here["sum"])) == (there["sum"], type(there["sum"]))
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_flights_agree_with_plain_pandas(
     aws: FakeAWS,
     settings: dict[str, Any],
