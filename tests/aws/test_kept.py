@@ -57,14 +57,14 @@ def later(aws: FakeAWS, *kept, **given):
 
 def test_what_is_kept_outlives_its_run():
     frame = measured.func()
-    with on_aws() as aws:
+    with on_aws(max_workers=2) as aws:
         cached, fanned = measured.options(cache=True), doubled.options(cache=True)
         kept = measured().assign(c=1).persist()
         anonymous = cb.defer(lambda value: value, pure=False)(measured()).persist()  # known by no digest
         assert ran(aws, cb.defer([size(cached()), fanned.map([1, 2, 1])])).value[0] == ROWS
         assert under(aws, "runs") == [], "what is kept does not lie there twice"
 
-        kept, anonymous = later(aws, kept, anonymous)
+        kept, anonymous = later(aws, kept, anonymous, max_workers=2)
         before = len(aws.tasks())
         assert_same(kept.compute(), frame.assign(c=1))
         assert_same(anonymous.compute(), frame)
@@ -84,14 +84,14 @@ def copies(calls: Counter[str]) -> int:
 
 
 def test_a_kept_value_is_copied_once():
-    with on_aws() as aws:
+    with on_aws(max_workers=2) as aws:
         cached = measured.options(cache=True)
         before = Counter(aws.calls)
         size(cached()).compute()
         assert copies(aws.calls - before) == 1
         cached().compute()  # read from where it is
         measured().persist()  # known here: it is not even run
-        [_] = later(aws, 1)
+        [_] = later(aws, 1, max_workers=2)
         measured().persist()  # the same value anew
         cached().persist()
         assert copies(aws.calls - before) == 1
@@ -135,11 +135,11 @@ def cleaned(capsys, monkeypatch):
 
 
 def test_kept_values_are_cleaned_only_when_that_is_asked_for(cleaned):
-    with on_aws() as aws:
+    with on_aws(max_workers=2) as aws:
         kept = doubled(1).persist()
         assert "1 object with kept values" in cleaned(aws)
         assert "1 object with kept values" in cleaned(aws, "--kept", "1d")
-        [kept] = later(aws, kept)
+        [kept] = later(aws, kept, max_workers=2)
         assert size(kept).compute() == 100_000
         assert "with 1 kept value" in cleaned(aws, "--kept", "0")
         assert under(aws, "kept") == under(aws, "values") == []

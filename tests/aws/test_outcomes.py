@@ -166,16 +166,17 @@ def test_what_the_notice_is_too_short_for_is_done_again_elsewhere(well):
 
 
 def test_hosts_that_fail_or_retire_do_not_use_up_retries(well):
+    # Which machine is there first is not the order in which they were asked for.
     failed = [machine.stop_code for machine in well.of("on_bad_hosts")]
-    assert failed == ["InfrastructureHealth", "InfrastructureHealth", "UserInitiated"]
+    assert sorted(failed) == ["InfrastructureHealth", "InfrastructureHealth", "UserInitiated"]
     retired = [machine.stop_code for machine in well.of("on_a_host_that_retires")]
-    assert retired == ["TerminationNotice", "UserInitiated"]
+    assert sorted(retired) == ["TerminationNotice", "UserInitiated"]
     assert (well.retries("on_bad_hosts"), well.retries("on_a_host_that_retires")) == (2, 1)
 
 
 def test_a_crash_is_tried_once_more(well):
     assert well.met["KILLED"] == 1
-    assert [machine.exit_code for machine in well.of("crashes_once")] == [137, 143]
+    assert sorted(machine.exit_code for machine in well.of("crashes_once")) == [137, 143]
 
 
 def test_out_of_memory_is_tried_again_at_the_next_size_and_said(well):

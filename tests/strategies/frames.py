@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
+from pandas.errors import PerformanceWarning
 
 Columns = st.SearchStrategy[Any]
 
@@ -276,4 +278,10 @@ def views(draw: st.DrawFn) -> pd.DataFrame:
         return frame.iloc[::-2]
     if cut == "columns":
         return frame.iloc[:, ::2]
-    return frame.T if cut == "turned" and frame.index.is_unique else frame.tail(1)
+    if cut == "turned" and frame.index.is_unique:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", PerformanceWarning
+            )  # of sparse columns that are filled with different values
+            return frame.T
+    return frame.tail(1)
