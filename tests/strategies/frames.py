@@ -282,6 +282,6 @@ def views(draw: st.DrawFn) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", PerformanceWarning
-            )  # of sparse columns that are filled with different values
+            )  # of sparse columns with different fills
             return frame.T
     return frame.tail(1)
