@@ -280,8 +280,6 @@ def views(draw: st.DrawFn) -> pd.DataFrame:
         return frame.iloc[:, ::2]
     if cut == "turned" and frame.index.is_unique:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", PerformanceWarning
-            )  # of sparse columns with different fills
+            warnings.simplefilter("ignore", PerformanceWarning)  # of sparse columns with different fills
             return frame.T
     return frame.tail(1)
