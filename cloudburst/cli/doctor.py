@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloudburst.errors import CloudburstError
-
 if TYPE_CHECKING:
     from cloudburst.doctor.findings import Case, Mark, Result
     from cloudburst.doctor.trial import Trial
@@ -55,24 +53,29 @@ def command(profile: str | None, with_run: bool, as_json: bool) -> int:
     """
     from cloudburst.doctor.examination import examine
     from cloudburst.doctor.findings import Case
+    from cloudburst.doctor.trial import tried
     from cloudburst.settings.aws import need_boto3
     from cloudburst.settings.origins import found_settings
 
     need_boto3("cloudburst doctor")
     case = Case(found_settings(profile=profile))
     results: list[Result] = []
-    with _looking() as look:
-        for result in examine(case):
-            results.append(result)
-            look(result.name)
-            if not as_json:
-                _print(result)
-    tried = _tried(case, results) if with_run else None
-    if tried is not None:
-        results.append(tried[0])
+    checks = examine(case)
+    while True:
+        with _waiting("looking"):  # and not while lines are printed: they would meet on a terminal
+            result = next(checks, None)
+        if result is None:
+            break
+        results.append(result)
         if not as_json:
-            _print(tried[0])
-    trial = None if tried is None else tried[1]
+            _print(result)
+    trial = None
+    if with_run:
+        with _waiting("waiting for a machine, which takes a minute or two"):
+            result, trial = tried(case, results)
+        results.append(result)
+        if not as_json:
+            _print(result)
     if as_json:
         click.echo(json.dumps(_told(case, results, trial), indent=2))
     else:
@@ -81,33 +84,16 @@ def command(profile: str | None, with_run: bool, as_json: bool) -> int:
     return NOT_WELL if any(one.mark == "wrong" for one in results) else 0
 
 
-def _tried(case: Case, results: list[Result]) -> tuple[Result, Trial | None]:
-    """Run a task, if nothing that was looked at is wrong."""
-    from cloudburst.doctor.findings import Result, open_, well, wrong
-
-    if any(one.mark == "wrong" for one in results):
-        return Result("run", (open_("not tried, as something else is wrong"),)), None
-    from cloudburst.doctor.trial import trial
-
-    try:
-        with _looking() as look:
-            look("run: waiting for a machine, which takes a minute or two")
-            done = trial(case)
-    except CloudburstError as error:
-        return Result("run", (wrong(str(error)),)), None
-    return Result("run", (well(f"a task of 0.25 vCPU and 0.5 GB gave its value after {done.seconds:.1f} s"),)), done
-
-
 @contextmanager
-def _looking() -> Iterator[Any]:
-    """Say on terminals what is being looked at."""
+def _waiting(what: str) -> Iterator[None]:
+    """Say on terminals what is waited for."""
     if not sys.stderr.isatty():
-        yield lambda name: None
+        yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status("looking") as status:
-        yield lambda name: status.update(f"{name} is done" if ":" not in name else name)
+    with Console(stderr=True).status(what):
+        yield
 
 
 def _print(result: Result) -> None:

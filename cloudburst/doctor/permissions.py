@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from string import Template
 from typing import Any, NamedTuple
 
-from cloudburst.aws.access import NotAllowed, asking, code_of
+from cloudburst.aws.access import NotAllowed, asking
 from cloudburst.aws.policies import CALLER, PUSHER, policy
 from cloudburst.doctor.findings import Case, Finding, open_, well, wrong
 from cloudburst.image.registry import is_in_ecr
@@ -72,7 +72,11 @@ def permissions(case: Case) -> Iterator[Finding]:
     pushes = one.compute_image == AUTO and is_in_ecr(one.compute_repository)
     for file in (CALLER, PUSHER) if pushes else (CALLER,):
         for statement in _statements(case, file):
-            if refused := _refused(iam, source, statement):
+            refused = _refused(iam, source, statement)
+            if refused is None:
+                yield open_(f"IAM does not know {source}, so only a run can tell what it may do.")
+                return
+            if refused:
                 is_well = False
                 yield wrong(
                     f"Your credentials may not {' and '.join(refused)} on {', '.join(_listed(statement['Resource']))}: "
@@ -139,8 +143,8 @@ def _statements(case: Case, file: str) -> list[dict[str, Any]]:
     return [one for one in statements if not one["Sid"].startswith(_MAY_BE_MISSING)]
 
 
-def _refused(iam: Any, source: str, statement: Mapping[str, Any]) -> list[str]:
-    """The actions of a statement that are not allowed on what it names."""
+def _refused(iam: Any, source: str, statement: Mapping[str, Any]) -> list[str] | None:
+    """The actions of a statement that are not allowed on what it names; ``None`` if IAM does not know who asks."""
     context = [
         {"ContextKeyName": name, "ContextKeyValues": _listed(value), "ContextKeyType": "string"}
         for conditions in statement.get("Condition", {}).values()
@@ -154,8 +158,8 @@ def _refused(iam: Any, source: str, statement: Mapping[str, Any]) -> list[str]:
                 ResourceArns=_listed(statement["Resource"]),
                 ContextEntries=context,
             )
-        except iam.exceptions.NoSuchEntityException as error:
-            raise NotAllowed(f"be asked about ({code_of(error)})") from None
+        except iam.exceptions.NoSuchEntityException:
+            return None
     results = answer["EvaluationResults"]
     return sorted({one["EvalActionName"] for one in results if one["EvalDecision"] != "allowed"})
 

@@ -28,8 +28,8 @@ class _Subnet(NamedTuple):
 class _Endpoints(NamedTuple):
     s3_tables: frozenset[str]
     """Route tables that lead to a gateway endpoint for S3."""
-    services: Mapping[str, frozenset[str]]
-    """By service, such as ``ecr.api``: the subnets' VPC has an interface endpoint for it; the groups that guard it."""
+    services: frozenset[str]
+    """Services, such as ``ecr.api``, that the VPC has an interface endpoint for."""
 
 
 def network(case: Case) -> Iterator[Finding]:
@@ -127,14 +127,14 @@ def _endpoints(ec2: Any, vpc: str) -> _Endpoints:
         pages = ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
         found = [one for page in pages for one in page["VpcEndpoints"] if one.get("State") == "available"]
     tables: set[str] = set()
-    services: dict[str, frozenset[str]] = {}
+    services: set[str] = set()
     for one in found:
         service = one["ServiceName"].split(".", 3)[3]
         if one["VpcEndpointType"] == "Gateway":
             tables |= set(one["RouteTableIds"]) if service == "s3" else set()
         else:
-            services[service] = frozenset(group["GroupId"] for group in one.get("Groups", ()))
-    return _Endpoints(frozenset(tables), services)
+            services.add(service)
+    return _Endpoints(frozenset(tables), frozenset(services))
 
 
 def _groups(ec2: Any, wanted: Sequence[str], vpc: str) -> Iterator[Finding]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import Any, NamedTuple
 
 from cloudburst import settings as of_this_machine
-from cloudburst.doctor.findings import Case
+from cloudburst.doctor.findings import Case, Result, open_, well, wrong
+from cloudburst.errors import CloudburstError
 from cloudburst.providers import using
 from cloudburst.providers.aws import AwsProvider
+from cloudburst.resources import Size
 from cloudburst.runtime.backends.fargate.requests import started_by
 from cloudburst.runtime.backends.remote import RemoteBackend
 from cloudburst.settings.aws import AwsSettings
@@ -65,6 +67,17 @@ class _Watched(AwsProvider):
 def sign_of_life() -> str:
     """What the task does."""
     return "alive"
+
+
+def tried(case: Case, results: Sequence[Result]) -> tuple[Result, Trial | None]:
+    """Have a task run, if nothing that was looked at is wrong; what that finds is a result like the others."""
+    if any(one.mark == "wrong" for one in results):
+        return Result("run", (open_("not tried, as something else is wrong"),)), None
+    try:
+        done = trial(case)
+    except CloudburstError as error:
+        return Result("run", (wrong(str(error)),)), None
+    return Result("run", (well(f"a task of {Size(_CPU, _MEMORY)} gave its value after {done.seconds:.1f} s"),)), done
 
 
 def trial(case: Case) -> Trial:

@@ -28,6 +28,8 @@ _OF_BUCKETS = {
     "ListBuckets": "ListAllMyBuckets",
     "ListMultipartUploads": "ListBucketMultipartUploads",
 }
+_ACTIONS = {"monitoring": "cloudwatch"}
+"""What policies call services that sign under another name."""
 _KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 
 
@@ -180,10 +182,6 @@ def _ssm(request: Request, account: Account) -> list[Need]:
         Need(f"ssm:{request.operation}", (name if name.startswith("arn:") else place + name.lstrip("/"),))
         for name in names
     ]
-
-
-_ACTIONS = {"monitoring": "cloudwatch"}
-"""What policies call services that sign under another name."""
 
 
 def _iam(request: Request, _: Account) -> list[Need]:

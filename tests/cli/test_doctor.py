@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -57,6 +58,19 @@ def test_what_is_wrong_is_told_with_its_mend_and_makes_the_exit_code(aws, capsys
     assert "– run          not tried, as something else is wrong" in lines
     assert lines[-1] == "2 of 13 are wrong."
     assert captured.err == ""
+
+
+def test_what_is_found_goes_to_standard_output_on_a_terminal_too(aws, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["doctor", "--run"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("✓")][:3] == [
+        "settings",
+        "credentials",
+        "region",
+    ]
+    assert "✓ run" in out
+    assert "settings" not in err
 
 
 def test_programs_get_json(aws, capsys):

@@ -110,6 +110,15 @@ def test_who_makes_the_image_has_to_be_allowed_to_push_it():
         assert only(permissions.permissions, auto)[0] == "well"
 
 
+def test_who_is_unknown_to_iam_is_left_open(aws):
+    case = case_of(aws)
+    case.access.__dict__["_identity"] = {"Account": "123456789012", "Arn": f"{ACCOUNT}:user/nobody"}
+    assert only(permissions.permissions, case) == (
+        "open",
+        f"IAM does not know {ACCOUNT}:user/nobody, so only a run can tell what it may do.",
+    )
+
+
 def test_what_may_not_be_asked_is_left_open():
     with enforced("CheckWhatYouMay", "CheckTheRoles") as aws:
         case = case_of(aws)
