@@ -85,24 +85,23 @@ def print_run(record: RunRecord) -> None:
     from rich.text import Text
 
     console = _console()
-    verb = {"done": "done in", "running": "running for", "lost": "lost after"}.get(
-        record.state, f"{record.state} after"
-    )
     head = Text.assemble(
-        (shown(record.name), "bold"), ": ", (verb, _COLOURS.get(record.state, "")), f" {duration(_took_s(record))}"
+        (shown(record.name), "bold"),
+        ": ",
+        (record.verb, _COLOURS.get(record.state, "")),
+        f" {duration(_took_s(record))}",
     )
     console.print(head)
-    machines = sum(len(one.seconds) for one in record.machines)
     by = f"{record.user}, with cloudburst {record.cloudburst} on Python {record.python}"
-    at = f"{counted(machines, 'machine')} of {record.cluster} in {record.region}"
+    at = f"{counted(record.machine_count, 'machine')} of {record.cluster} in {record.region}"
     for line in (record.run, f"begun {_when(record.begun_s)} by {by}", f"{_tasks(record)} tasks done on {at}"):
         console.print(Text(f"  {shown(line)}"))
     if line := cost_line(record):
         console.print(Text(f"  {shown(line)}"))
     if record.state == "lost":
         console.print(Text("  its program is no more, and has not said what became of it"))
-    if record.error and not any(one.error and record.error.endswith(one.error) for one in record.stages):
-        console.print(Text(f"  {shown(record.error)}", style="red"))
+    if record.own_error:
+        console.print(Text(f"  {shown(record.own_error)}", style="red"))
     if record.stages:
         console.print()
         console.print(_stages(record.stages, is_wide=console.width >= _WIDE))

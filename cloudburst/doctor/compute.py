@@ -11,7 +11,7 @@ from cloudburst import image as images
 from cloudburst.aws.access import NotAllowed, asking
 from cloudburst.doctor.findings import Case, Finding, open_, warning, well, wrong
 from cloudburst.errors import CloudburstError
-from cloudburst.image.wishes import ARCHITECTURES
+from cloudburst.providers.aws import image_wanted
 from cloudburst.runtime.backends.engine import find_engine
 from cloudburst.runtime.backends.fargate.preflight import Problem, of_cluster, of_image, of_log_group
 from cloudburst.settings.aws import AUTO
@@ -40,17 +40,11 @@ def image(case: Case) -> Iterator[Finding]:
     """Whether it is there, for the right processor and with this Python; ``"auto"`` may still be to be made."""
     place = case.place
     if place.image == AUTO:
-        one = case.settings
-        made = images.find(
-            repository=one.compute_repository,
-            platform=ARCHITECTURES[one.architecture],
-            region=one.region,
-            endpoint_url=one.endpoint_url,
-        )
+        made = images.find(**image_wanted(case.settings))
         if made is None:
             yield open_(
-                f"The image of this environment is not in {one.compute_repository} yet: the first run makes it, or, "
-                "beforehand, cloudburst image."
+                f"The image of this environment is not in {case.settings.compute_repository} yet: the first run makes "
+                "it, or, beforehand, cloudburst image."
             )
             return
         place = replace(place, image=made.name)

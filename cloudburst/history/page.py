@@ -20,7 +20,6 @@ MOST_PIECES = 200
 """Machines of one size that are told apart where they are drawn."""
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_VERBS = {"done": "done in", "running": "running for"}
 _COLUMNS = ("Stage", "State", "Tasks", "Size", "Work", "Waited", "Peak", "In", "Out", "Tries")
 _TEXTS = ("Stage", "State", "Size")
 """Columns of words; the others are of numbers."""
@@ -78,9 +77,8 @@ def _text(told: str) -> str:
 
 
 def _head(record: RunRecord, cost: str) -> Iterator[str]:
-    took = f"{_VERBS.get(record.state, f'{record.state} after')} {duration(record.seconds)}"
+    took = f"{record.verb} {duration(record.seconds)}"
     yield f'<h1>{_text(record.name)} <span class="state {record.state}">{took}</span></h1>'
-    machines = sum(len(one.seconds) for one in record.machines)
     more = "+" if record.more else ""
     where = " in ".join(one for one in (record.cluster, record.region) if one)
     facts = [
@@ -89,7 +87,7 @@ def _head(record: RunRecord, cost: str) -> Iterator[str]:
         ("Begun", _moment(record.begun_s)),
         ("As of" if record.state == "running" else "Ended", _moment(record.begun_s + record.seconds)),
         ("Tasks", f"{record.done:,} of {record.tasks:,}{more} done, in {counted(record.attempts, 'attempt')}"),
-        ("Machines", f"{counted(machines, 'machine')}{f' of {where}' if where else ''}"),
+        ("Machines", f"{counted(record.machine_count, 'machine')}{f' of {where}' if where else ''}"),
         ("With", f"cloudburst {record.cloudburst} on Python {record.python}" if record.cloudburst else ""),
         ("Cost", cost.removeprefix("cost ")),
     ]
@@ -102,8 +100,8 @@ def _head(record: RunRecord, cost: str) -> Iterator[str]:
 
 def _errors(record: RunRecord) -> Iterator[str]:
     told = [(one.stage, one.error) for one in record.stages if one.error]
-    if record.error and not any(record.error.endswith(error) for _, error in told):
-        told.insert(0, ("The run", record.error))
+    if record.own_error:
+        told.insert(0, ("The run", record.own_error))
     if told:
         yield f"<section><h2>{'Error' if len(told) == 1 else 'Errors'}</h2>"
         yield from (f'<div class="error"><b>{_text(who)}</b><pre>{_text(error)}</pre></div>' for who, error in told)

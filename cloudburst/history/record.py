@@ -126,6 +126,22 @@ class RunRecord:
     """By which the logs of its machines are found."""
 
     @property
+    def verb(self) -> str:
+        """What stands before how long it took: ``done in``, ``failed after``."""
+        return {"done": "done in", "running": "running for"}.get(self.state, f"{self.state} after")
+
+    @property
+    def machine_count(self) -> int:
+        """How many machines it had."""
+        return sum(len(one.seconds) for one in self.machines)
+
+    @property
+    def own_error(self) -> str:
+        """What no stage's own error says already; empty if one does, or there is none."""
+        is_told = any(one.error and self.error.endswith(one.error) for one in self.stages)
+        return "" if is_told else self.error
+
+    @property
     def seconds(self) -> float:
         """How long it took, or has taken when this was written."""
         return max(0.0, (self.written_s if self.ended_s is None else self.ended_s) - self.begun_s)

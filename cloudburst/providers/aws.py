@@ -50,6 +50,18 @@ def place_of(settings: AwsSettings, user: str = "") -> FargatePlace:
     )
 
 
+def image_wanted(settings: AwsSettings) -> dict[str, Any]:
+    """What ``image.build`` and ``image.find`` are told where the image is to be made of this environment."""
+    from cloudburst.image.wishes import ARCHITECTURES
+
+    return {
+        "repository": settings.compute_repository,
+        "platform": ARCHITECTURES[settings.architecture],
+        "region": settings.region,
+        "endpoint_url": settings.endpoint_url,
+    }
+
+
 def store_url_of(settings: AwsSettings) -> str:
     """The store as ``open_store`` opens it, here and in each worker."""
     asked = {"region": settings.region, "endpoint_url": settings.endpoint_url, "kms": settings.storage_kms_key}
@@ -99,17 +111,10 @@ class AwsProvider(RemoteProvider):
         if self.settings.compute_image != AUTO:
             return
         from cloudburst import image
-        from cloudburst.image.wishes import ARCHITECTURES
 
         with self._lock:
             if (one := self.settings).compute_image == AUTO:
-                platform = ARCHITECTURES[one.architecture]
-                made = image.build(
-                    repository=one.compute_repository,
-                    platform=platform,
-                    region=one.region,
-                    endpoint_url=one.endpoint_url,
-                )
+                made = image.build(**image_wanted(one))
                 self._image = made.name
                 self.settings = replace(one, compute_image=made.name)
 
